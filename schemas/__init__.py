@@ -1,0 +1,76 @@
+"""The contract between all stages: domains, commands, events, wire forms and errors.
+
+Everything here is data and pure functions. This package imports nothing else of ours and connects to
+nothing; every other package imports it. A module without a leading underscore declares one domain.
+"""
+
+from schemas._codec import (
+    command_decoder,
+    decode_command,
+    encode,
+    envelope_decoder,
+    event_decoder,
+    row_decoder,
+)
+from schemas._crashpoints import arm, reach
+from schemas._discovery import discover, stage_module
+from schemas._domain import Aggregate, Domain
+from schemas._envelope import (
+    CONTENT_TYPE,
+    RESERVED_PREFIX,
+    WATERMARK_KEY,
+    Control,
+    Envelope,
+    Row,
+)
+from schemas._errors import (
+    Conflict,
+    Fatal,
+    HeadraceError,
+    Invalid,
+    Malformed,
+    NotFound,
+    Refused,
+    TooLarge,
+    Unavailable,
+    VersionMismatch,
+)
+from schemas._types import Command, Event, Id, Instant, Money, Quantity, Text
+
+__all__ = [
+    "CONTENT_TYPE",
+    "RESERVED_PREFIX",
+    "WATERMARK_KEY",
+    "Aggregate",
+    "Command",
+    "Conflict",
+    "Control",
+    "Domain",
+    "Envelope",
+    "Event",
+    "Fatal",
+    "HeadraceError",
+    "Id",
+    "Instant",
+    "Invalid",
+    "Malformed",
+    "Money",
+    "NotFound",
+    "Quantity",
+    "Refused",
+    "Row",
+    "Text",
+    "TooLarge",
+    "Unavailable",
+    "VersionMismatch",
+    "arm",
+    "command_decoder",
+    "decode_command",
+    "discover",
+    "encode",
+    "envelope_decoder",
+    "event_decoder",
+    "reach",
+    "row_decoder",
+    "stage_module",
+]

@@ -1,0 +1,58 @@
+"""JSON codecs of a domain, made once and reused: decoding validates, encoding gives the bytes that are stored."""
+
+import re
+from functools import cache
+from typing import Any, Union
+
+import msgspec
+
+from schemas._domain import Aggregate, Domain
+from schemas._envelope import Envelope, Row
+from schemas._errors import Invalid, Malformed
+from schemas._types import Command, Event
+
+_FIELD = re.compile(r"field `(\w+)`")
+
+encode = msgspec.json.Encoder(decimal_format="string", uuid_format="canonical").encode
+
+
+@cache
+def command_decoder(domain: Domain) -> msgspec.json.Decoder[Command]:
+    """Decoder of any command of the domain, by the tag `type`."""
+    return msgspec.json.Decoder(Union[domain.commands])
+
+
+@cache
+def event_decoder(domain: Domain) -> msgspec.json.Decoder[Event]:
+    """Decoder of any event's stored data."""
+    return msgspec.json.Decoder(Union[domain.events])
+
+
+@cache
+def envelope_decoder(domain: Domain) -> msgspec.json.Decoder[Envelope[Any]]:
+    """Decoder of a record of the events topic, envelope and typed event in one pass."""
+    return msgspec.json.Decoder(Envelope[Union[domain.events]])  # type: ignore[name-defined]  # a type made at run time
+
+
+@cache
+def row_decoder(aggregate: Aggregate) -> msgspec.json.Decoder[Row[Any]]:
+    """Decoder of a record of the aggregate's topic."""
+    return msgspec.json.Decoder(Row[aggregate.value])  # type: ignore[name-defined]  # a type made at run time
+
+
+def decode_command(domain: Domain, body: bytes) -> Command:
+    """The command in `body`. Raises Invalid with the rule and, where there is one, the field's path."""
+    try:
+        return command_decoder(domain).decode(body)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).partition(" - at ")
+        field = path.strip("`").removeprefix("$.").removeprefix("$")
+        if field == "type" or "missing required field `type`" in detail:
+            known = ", ".join(sorted(c.__name__ for c in domain.commands))
+            detail = f"unknown command: `type` must be one of {known}"
+            raise Invalid(detail, rule="unknown-command", field="type") from error
+        if named := _FIELD.search(detail):
+            field = f"{field}.{named[1]}" if field else named[1]
+        raise Invalid(detail, rule="invalid-field", field=field) from error
+    except (msgspec.DecodeError, ArithmeticError, UnicodeError) as error:
+        raise Malformed(f"the body is not valid JSON: {error}", rule="malformed-json") from error

@@ -1,0 +1,66 @@
+"""Wire forms of Kafka records: events as CloudEvents 1.0, aggregate rows, control records.
+
+Source: CloudEvents 1.0.2, JSON event format, structured mode; extension attributes are lower-case.
+"""
+
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+T = TypeVar("T")
+
+CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+RESERVED_PREFIX = "~"
+WATERMARK_KEY = b"~watermark"
+
+
+class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
+    """One event on the wire: record key is the partition key, record value is this in JSON.
+
+    `subject` is the stream id, `sequence` the version in the stream (from 1), `position` the dense number in
+    the domain (from 1), `time` the instant of the append, `watermark` the domain's event-time watermark as
+    stamped at the append (no event before it will be counted as in time), `hash` the SHA-256 hex digest that
+    chains the stream. `data` is the event with its tag `type`.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    sequence: int
+    position: int
+    partitionkey: str
+    hash: str
+    correlationid: str
+    data: T
+    watermark: datetime | UnsetType = UNSET
+    causationid: str | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+class Row(Struct, Generic[T], frozen=True, kw_only=True):
+    """One aggregate row on its topic: record key is the row's key, record value is this in JSON.
+
+    `position` is the last position applied to the row, `epoch` counts its refolds; together they order the
+    row's versions. A record without a value removes the row.
+    """
+
+    position: int
+    data: T
+    epoch: int = 0
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """Control record with the key `WATERMARK_KEY`, on event topics and, passed on, on aggregate topics.
+
+    Everything up to `position` (inclusive) that belongs to this partition stands before this record. `time` is
+    the append time of that position; `watermark` the event-time watermark there.
+    """
+
+    position: int
+    time: datetime
+    watermark: datetime | UnsetType = UNSET
