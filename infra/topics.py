@@ -1,0 +1,60 @@
+"""Declares the Kafka topics of the domains. Safe to run twice."""
+
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from schemas import Domain, Fatal, Unavailable
+
+_COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
+# Events stay for ever: any read model can be rebuilt from them. Trimming is an operator's decision.
+_KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+def topics_of(domain: Domain, replication: int = 1) -> list[NewTopic]:
+    """All topics of a domain. Aggregate topics have the events topic's partitions, as changelogs must."""
+
+    def topic(name: str, partitions: int, config: dict[str, str]) -> NewTopic:
+        return NewTopic(name, num_partitions=partitions, replication_factor=replication, config=config)
+
+    parts = domain.partitions
+    return [
+        topic(domain.events_topic, parts, _KEPT),
+        topic(domain.checkpoints_topic, 1, _COMPACTED),
+        *(topic(domain.aggregate_topic(aggregate), parts, _COMPACTED) for aggregate in domain.aggregates),
+        topic(domain.held_topic, parts, _COMPACTED),
+        topic(domain.dead_letters_topic, parts, _KEPT),
+    ]
+
+
+def declare(kafka: str, domains: Iterable[Domain]) -> None:
+    """Create what is missing of the domains' topics and wait until the broker knows them.
+
+    Raises Unavailable when the broker does not answer, Fatal when a topic exists with another partition count.
+    """
+    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000})
+    wanted = {t.topic: t for domain in domains for t in topics_of(domain)}
+    try:
+        existing = admin.list_topics(timeout=10).topics
+        for name, topic in wanted.items():
+            found = existing.get(name)
+            if found is not None and len(found.partitions) != topic.num_partitions:
+                raise Fatal(
+                    f"topic {name} has {len(found.partitions)} partitions, the domain says {topic.num_partitions}: "
+                    "a new partition count needs a new generation"
+                )
+        missing = [topic for name, topic in wanted.items() if name not in existing]
+        for future in (admin.create_topics(missing, operation_timeout=30) if missing else {}).values():
+            _settle(future)
+    except KafkaException as error:
+        raise Unavailable(f"Kafka at {kafka} does not answer: {error.args[0].str()}", retry_after=1) from error
+
+
+def _settle(future: "object") -> None:
+    try:
+        future.result()  # type: ignore[attr-defined]  # a concurrent Future, untyped in the library
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
