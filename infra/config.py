@@ -4,9 +4,9 @@ import dataclasses
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import urlsplit
 
 from schemas import Fatal
@@ -15,27 +15,25 @@ ROOT = Path(__file__).resolve().parent.parent
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
-def _setting(default: Any, sentence: str) -> Any:
-    return field(default=default, metadata={"sentence": sentence})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. The environment variable of `x` is `HEADRACE_X`; each has a sentence in its metadata."""
+    """All settings. The environment variable of `x` is `HEADRACE_X`; each is annotated with a sentence."""
 
-    home: Path = _setting(ROOT / ".headrace", "Directory of the embedded stack: data, logs and addresses.")
-    kafka: str = _setting("", "Bootstrap servers of an existing Kafka, host:port; empty: the embedded one.")
-    postgres: str = _setting("", "URL of an existing PostgreSQL, postgresql://user:password@host:port/database.")
+    home: Annotated[Path, "Directory of the embedded stack: data, logs and addresses."] = ROOT / ".headrace"
+    kafka: Annotated[str, "Bootstrap servers of an existing Kafka, host:port; empty: the embedded one."] = ""
+    postgres: Annotated[str, "URL of an existing PostgreSQL, postgresql://user:password@host:port/database."] = ""
     clickhouse: str = _setting(
         "", "URL of an existing ClickHouse for loading, clickhouse://user:password@host:port/."
     )
-    clickhouse_reader: str = _setting("", "URL of the same ClickHouse with a read-only user; needed with the former.")
-    http_host: str = _setting("127.0.0.1", "Address that the HTTP API listens on.")
-    http_port: int = _setting(8000, "Port of the HTTP API; 0 takes any free one.")
+    clickhouse_reader: Annotated[str, "URL of the same ClickHouse with a read-only user; needed with the former."] = (
+        ""
+    )
+    http_host: Annotated[str, "Address that the HTTP API listens on."] = "127.0.0.1"
+    http_port: Annotated[int, "Port of the HTTP API; 0 takes any free one."] = 8000
     namespace: str = _setting(
         "", "Prefix of all topics, databases and groups, so that installations can share servers."
     )
-    log_level: str = _setting("INFO", "How much the processes log: DEBUG, INFO, WARNING or ERROR.")
+    log_level: Annotated[str, "How much the processes log: DEBUG, INFO, WARNING or ERROR."] = "INFO"
     crash_point: str = _setting(
         "", "Name of a crash point, `name` or `name:n`, at which a process kills itself (tests)."
     )
@@ -44,6 +42,12 @@ class Settings:
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return f"HEADRACE_{name.upper()}"
+
+
+def sentences() -> dict[str, str]:
+    """The sentence of each setting, by its name."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
