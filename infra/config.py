@@ -22,21 +22,21 @@ class Settings:
     home: Annotated[Path, "Directory of the embedded stack: data, logs and addresses."] = ROOT / ".headrace"
     kafka: Annotated[str, "Bootstrap servers of an existing Kafka, host:port; empty: the embedded one."] = ""
     postgres: Annotated[str, "URL of an existing PostgreSQL, postgresql://user:password@host:port/database."] = ""
-    clickhouse: str = _setting(
-        "", "URL of an existing ClickHouse for loading, clickhouse://user:password@host:port/."
-    )
+    clickhouse: Annotated[
+        str, "URL of an existing ClickHouse for loading, clickhouse://user:password@host:port/."
+    ] = ""
     clickhouse_reader: Annotated[str, "URL of the same ClickHouse with a read-only user; needed with the former."] = (
         ""
     )
     http_host: Annotated[str, "Address that the HTTP API listens on."] = "127.0.0.1"
     http_port: Annotated[int, "Port of the HTTP API; 0 takes any free one."] = 8000
-    namespace: str = _setting(
-        "", "Prefix of all topics, databases and groups, so that installations can share servers."
-    )
+    namespace: Annotated[
+        str, "Prefix of all topics, databases and groups, so that installations can share servers."
+    ] = ""
     log_level: Annotated[str, "How much the processes log: DEBUG, INFO, WARNING or ERROR."] = "INFO"
-    crash_point: str = _setting(
-        "", "Name of a crash point, `name` or `name:n`, at which a process kills itself (tests)."
-    )
+    crash_point: Annotated[
+        str, "Name of a crash point, `name` or `name:n`, at which a process kills itself (tests)."
+    ] = ""
 
 
 def variable(name: str) -> str:
