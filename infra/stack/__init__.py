@@ -1,0 +1,11 @@
+"""The embedded stack: Kafka, PostgreSQL and ClickHouse on this machine, and the pipeline's processes.
+
+Each is a process of its own under supervisord, with data, logs and addresses below one data home.
+"""
+
+from infra.stack.addresses import Addresses
+from infra.stack.errors import StackError
+from infra.stack.program import Program
+from infra.stack.stack import add, down, restart, running, start, stop, up
+
+__all__ = ["Addresses", "Program", "StackError", "add", "down", "restart", "running", "start", "stop", "up"]
