@@ -111,7 +111,8 @@ def test_an_unarmed_crash_point_lets_pass() -> None:
 
 
 def test_an_armed_crash_point_kills_the_process_the_nth_time_and_says_so() -> None:
-    code = "from schemas import arm, reach; arm('a.point:2'); reach('a.point'); print('once'); reach('a.point'); print('twice')"
+    twice = "reach('a.point'); print('once'); reach('a.point'); print('twice')"
+    code = f"from schemas import arm, reach; arm('a.point:2'); {twice}"
     done = subprocess.run([sys.executable, "-uc", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "once\n")
     assert "crash point a.point reached" in done.stderr
