@@ -5,7 +5,25 @@ Each is a process of its own under supervisord, with data, logs and addresses be
 
 from infra.stack.addresses import Addresses
 from infra.stack.errors import StackError
+from infra.stack.logs import follow, last_lines, log_files
 from infra.stack.program import Program
 from infra.stack.stack import add, down, restart, running, start, stop, up
+from infra.stack.status import Part, status
 
-__all__ = ["Addresses", "Program", "StackError", "add", "down", "restart", "running", "start", "stop", "up"]
+__all__ = [
+    "Addresses",
+    "Part",
+    "Program",
+    "StackError",
+    "add",
+    "down",
+    "follow",
+    "last_lines",
+    "log_files",
+    "restart",
+    "running",
+    "start",
+    "status",
+    "stop",
+    "up",
+]
