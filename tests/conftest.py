@@ -1,0 +1,111 @@
+"""Servers started once a session; every test gets names of its own on them."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import clickhouse_driver
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from infra import migrations, topics
+from infra.stack import Addresses
+from schemas import Domain, discover
+from tests.pipeline import Pipeline
+from tests.servers import servers as running_servers
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """Kafka, PostgreSQL and ClickHouse for the whole session."""
+    with running_servers(tmp_path_factory.mktemp("stack")) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Addresses) -> str:
+    """Bootstrap servers."""
+    return servers.kafka
+
+
+@pytest.fixture(scope="session")
+def clickhouse(servers: Addresses) -> str:
+    """URL with the user that loads."""
+    return servers.clickhouse
+
+
+@pytest.fixture(scope="session")
+def clickhouse_reader(servers: Addresses) -> str:
+    """URL with the read-only user."""
+    return servers.clickhouse_reader
+
+
+def _administer(url: str, statement: str, *names: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    finally:
+        connection.close()
+
+
+def _in_database(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@pytest.fixture(scope="session")
+def _template(servers: Addresses) -> Iterator[str]:
+    """Name of a migrated database that the tests' databases are cloned from."""
+    name = f"template_{uuid.uuid4().hex[:8]}"
+    _administer(servers.postgres, "CREATE DATABASE {}", name)
+    migrations.migrate(_in_database(servers.postgres, name))
+    yield name
+    _administer(servers.postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def postgres(servers: Addresses, _template: str) -> Iterator[str]:
+    """URL of a fresh, migrated database of this test alone."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    _administer(servers.postgres, "CREATE DATABASE {} TEMPLATE {}", name, _template)
+    yield _in_database(servers.postgres, name)
+    _administer(servers.postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A name that no other test has; its ClickHouse databases are dropped afterwards."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    yield name
+    if "servers" in request.fixturenames:
+        client = clickhouse_driver.Client.from_url(request.getfixturevalue("servers").clickhouse)
+        for (database,) in client.execute("SHOW DATABASES"):
+            if database.startswith(name):
+                client.execute(f"DROP DATABASE {database} SYNC")
+        client.disconnect()
+
+
+@pytest.fixture
+def domain(namespace: str, kafka: str) -> Domain:
+    """The domain of orders in the test's namespace, its topics declared."""
+    orders = discover(namespace)["orders"]
+    topics.declare(kafka, [orders])
+    return orders
+
+
+@pytest.fixture
+def pipeline(servers: Addresses, postgres: str, namespace: str, domain: Domain, tmp_path: Path) -> Iterator[Pipeline]:
+    """The pipeline's processes in the test's namespace, none started yet; all are ended afterwards."""
+    addresses = Addresses(
+        kafka=servers.kafka,
+        postgres=postgres,
+        clickhouse=servers.clickhouse,
+        clickhouse_reader=servers.clickhouse_reader,
+    )
+    processes = Pipeline(addresses, namespace, tmp_path, domain=domain.name)
+    yield processes
+    for name in list(processes.running):
+        processes.kill(name)
