@@ -37,6 +37,10 @@ class Layout:
             raise StackError(
                 f"cannot make the data home {layout.home}: {error.strerror}; set HEADRACE_HOME"
             ) from error
+        if not all(os.access(path, os.W_OK) for path in (layout.home, layout.data, layout.log, layout.run)):
+            raise StackError(
+                f"the data home {layout.home} belongs to another user; set HEADRACE_HOME to one of yours"
+            )
         return layout
 
     @property

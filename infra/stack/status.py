@@ -35,7 +35,7 @@ class Part:
 def status(home: Path, *, given: Addresses | None = None) -> list[Part]:
     """All parts of the stack at `home`, servers first. A server that is `given` is asked at that address."""
     layout = Layout(home.resolve())
-    states = Supervisor(layout).states() if home.exists() else {}
+    states = Supervisor(layout).states()
     addresses = asdict(Addresses.read(layout.home) or Addresses())
     others = asdict(given or Addresses())
     parts = []

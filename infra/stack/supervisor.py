@@ -150,9 +150,10 @@ class Supervisor:
         )
 
     def _section(self, program: Program, script: Path) -> str:
+        escaped = str(program.directory).replace("%", "%%")
         # startretries: supervisord waits a second longer after each try; a server may be away for hours.
         return (
-            f"[program:{program.name}]\ncommand=/bin/sh {shlex.quote(str(script))}\ndirectory={program.directory}\n"
+            f"[program:{program.name}]\ncommand=/bin/sh {shlex.quote(str(script))}\ndirectory={escaped}\n"
             f"autostart=false\nautorestart=true\nstartsecs=1\nstartretries=1000\npriority={program.rank}\n"
             f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nkillasgroup=true\n"
             f"redirect_stderr=true\nstdout_logfile={self._layout.log_of(program.name)}\n"
