@@ -1,0 +1,205 @@
+"""The partitions that this worker owns at the moment: opened, folded chunk by chunk, and given back."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from schemas import Domain, Fatal, HeadraceError, encode, reach
+from streams.folding import Changes, Folder, Record
+from streams.gauges import Gauges
+from streams.group import Membership
+from streams.loading import Loader
+from streams.writer import ChunkWriter
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of records of one partition: all that the topic has from offset `start` up to, without, `end`.
+
+    Between records there may be offsets without one: transaction markers, aborted or compacted records.
+    """
+
+    records: Sequence[Record]
+    start: int
+    end: int
+
+
+@dataclass(eq=False)
+class Partition:
+    """State of one owned partition. `next` is the offset up to which `rows` and `held` have been folded."""
+
+    number: int
+    writer: ChunkWriter
+    membership: Membership
+    rows: tuple[dict[bytes, bytes], ...]
+    held: dict[bytes, bytes] = field(default_factory=dict)
+    next: int = 0
+    commit: "asyncio.Future[None] | None" = None
+
+    def apply(self, changes: Changes, end: int) -> None:
+        """Take over what a chunk that ended at `end` has changed."""
+        for rows, changed in zip(self.rows, changes.rows, strict=True):
+            rows.update((key, value) for key, value in changed.items() if value is not None)
+            for key in [key for key, value in changed.items() if value is None]:
+                rows.pop(key, None)
+        self.held.update((key, encode(letter.held())) for key, letter in changes.held.items())
+        self.next = end
+
+
+class Assignment:
+    """Owns the open partitions. Used from one event loop; blocking work goes to its threads.
+
+    `fail` is called with the first error after which the worker cannot go on: it must end and be started again,
+    since its rows in memory may then be ahead of what was committed.
+    """
+
+    def __init__(
+        self, kafka: str, domain: Domain, folder: Folder, gauges: Gauges, fail: Callable[[HeadraceError], None]
+    ) -> None:
+        self._kafka, self._domain, self._folder, self._gauges, self._fail = kafka, domain, folder, gauges, fail
+        self._open: dict[int, Partition] = {}
+        self._threads = ThreadPoolExecutor(domain.partitions, "headrace-fold")
+        self._opening = asyncio.Lock()
+        self._ended = False
+
+    def offsets(self) -> dict[int, int]:
+        """The offset at which to go on reading, of each open partition."""
+        return {number: partition.next for number, partition in self._open.items()}
+
+    def rows(self, table: int) -> list[dict[bytes, bytes]]:
+        """The encoded rows of one table, by its place among the folds, in each open partition."""
+        return [partition.rows[table] for partition in self._open.values()]
+
+    async def open(self, numbers: Iterable[int], membership: Membership) -> None:
+        """Take partitions over: fence the former owner, read the committed offset, load the rows.
+
+        When cancelled (another rebalance) the work in its thread ends soon and its result is dropped. Raises
+        Unavailable when Kafka does not answer, Fatal when the events topic does not fit the committed offset.
+        """
+        async with self._opening:
+            await self.close()
+            cancelled = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            work = loop.run_in_executor(None, self._load, sorted(numbers), membership, cancelled.is_set)
+            try:
+                opened = await asyncio.shield(work)
+            except asyncio.CancelledError:
+                # The thread must end before the next attempt, or it would fence that attempt's producers.
+                cancelled.set()
+                await asyncio.gather(work, return_exceptions=True)
+                raise
+            self._open = {partition.number: partition for partition in opened}
+            for partition in opened:
+                self._gauges.opened(partition.number, partition.next, len(partition.held))
+
+    def _load(self, numbers: Sequence[int], membership: Membership, cancelled: Callable[[], bool]) -> list[Partition]:
+        if not numbers:
+            _log.info("%s: no partition is assigned to this worker; it stands by", self._domain.key)
+            return []
+
+        def given_up() -> bool:
+            return self._ended or cancelled()
+
+        opened = [self._new(number, membership, given_up) for number in numbers]
+        try:
+            self._take_over(opened, given_up)
+        except BaseException:
+            for partition in opened:
+                partition.writer.close()
+            raise
+        reach("fold.recovered")
+        return opened
+
+    def _new(self, number: int, membership: Membership, given_up: Callable[[], bool]) -> Partition:
+        aggregates = self._folder.aggregates
+        writer = ChunkWriter(self._kafka, self._domain, aggregates, number, given_up)
+        return Partition(number, writer, membership, tuple({} for _ in aggregates))
+
+    def _take_over(self, opened: Sequence[Partition], given_up: Callable[[], bool]) -> None:
+        started = time.monotonic()
+        with ThreadPoolExecutor(len(opened)) as threads:
+            list(threads.map(lambda partition: partition.writer.fence(), opened))
+        with Loader(self._kafka, self._domain, given_up) as loader:
+            starts = loader.starts([partition.number for partition in opened])
+            into = {(self._domain.held_topic, p.number): p.held for p in opened}
+            for index, aggregate in enumerate(self._folder.aggregates):
+                into |= {(self._domain.aggregate_topic(aggregate), p.number): p.rows[index] for p in opened}
+            count = loader.load(into)
+        for partition in opened:
+            partition.next = starts[partition.number]
+        _log.info(
+            "%s: partitions %s loaded in %.1f s: %s rows from %s records, %d keys held",
+            self._domain.key,
+            ", ".join(str(partition.number) for partition in opened),
+            time.monotonic() - started,
+            f"{sum(len(rows) for p in opened for rows in p.rows):,}",
+            f"{count:,}",
+            sum(len(p.held) for p in opened),
+        )
+
+    async def process(self, number: int, chunk: Chunk) -> None:
+        """Fold a chunk and begin its transaction; at most one transaction a partition is under way.
+
+        Never raises: what ends the work goes to `fail`. A chunk of a partition that is no longer open is dropped.
+        """
+        try:
+            await self._process(number, chunk)
+        except HeadraceError as error:
+            self._end(error)
+        except Exception as error:
+            _log.exception("unexpected error while folding partition %d", number)
+            self._end(Fatal(f"unexpected error while folding partition {number}: {error!r}"))
+
+    async def _process(self, number: int, chunk: Chunk) -> None:
+        partition = self._open.get(number)
+        if self._ended or partition is None or chunk.end <= partition.next:
+            return
+        if chunk.start != partition.next:
+            raise Fatal(f"partition {number}: expected records from offset {partition.next}, got {chunk.start}")
+        reach("fold.read")
+        changes = self._folder.run(chunk.records, partition.rows, partition.held)
+        reach("fold.folded")
+        if partition.commit is not None:
+            await partition.commit
+        if self._open.get(number) is not partition or self._ended:
+            return
+        partition.apply(changes, chunk.end)
+        for key, letter in changes.held.items():
+            _log.error("key %r is held at position %d: %s", key, letter.position, letter.error)
+        partition.commit = asyncio.ensure_future(self._commit(partition, changes, chunk.end))
+
+    async def _commit(self, partition: Partition, changes: Changes, end: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, partition.writer.commit, changes, end, partition.membership)
+        except HeadraceError as error:
+            self._end(error)
+        except Exception as error:
+            _log.exception("unexpected error while committing partition %d", partition.number)
+            self._end(Fatal(f"unexpected error while committing partition {partition.number}: {error!r}"))
+        else:
+            self._gauges.committed(partition.number, changes, end)
+
+    async def close(self) -> None:
+        """Give all partitions back, after the transactions that are under way."""
+        closing, self._open = list(self._open.values()), {}
+        self._gauges.closed()
+        commits = [partition.commit for partition in closing if partition.commit is not None]
+        if commits:
+            await asyncio.wait(commits)
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(None, partition.writer.close) for partition in closing))
+
+    def _end(self, error: HeadraceError) -> None:
+        if not self._ended:
+            self._ended = True
+            self._fail(error)
+
+    def end(self) -> None:
+        """Stop waiting for a broker that does not answer, and take no further chunk."""
+        self._ended = True

@@ -1,0 +1,81 @@
+"""Faust's tables over the folded state: a store that shows it, and a recovery that loads it in bulk.
+
+The table's changelog is the aggregate topic. Faust neither writes it (rows go out in the transaction of their
+chunk) nor subscribes to it (it would fetch it record by record): its recovery only says when to load.
+"""
+
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol, cast
+
+import faust
+from faust.stores import memory
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
+from faust.types import TP, StoreT
+from faust.types.transports import ConsumerT
+
+
+class PartitionOpener(Protocol):
+    """The app as the recovery needs it."""
+
+    async def take_over(self) -> None:
+        """Open the partitions that the group has assigned to this worker."""
+
+
+class FoldedStore(memory.Store[bytes, bytes]):
+    """Read-only view of one table: row key to encoded row, in all partitions that this worker owns."""
+
+    def show(self, partitions: Iterable[Mapping[bytes, bytes]]) -> None:
+        """Show the rows of these partitions from now on."""
+        self.data = MappingProxyType(ChainMap(*cast("list[dict[bytes, bytes]]", list(partitions))))  # type: ignore[assignment]  # read only on purpose
+
+
+class FoldedTable(faust.Table[bytes, bytes]):
+    """Table whose store is a `FoldedStore`."""
+
+    def _new_store(self) -> StoreT[bytes, bytes]:
+        return FoldedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
+
+    def show(self, partitions: Iterable[Mapping[bytes, bytes]]) -> None:
+        """Show the rows of these partitions from now on."""
+        cast(FoldedStore, self.data).show(partitions)
+
+
+class BulkRecovery(Recovery):
+    """Opens the assigned partitions where Faust would look for what is left to read of the changelogs."""
+
+    async def _build_highwaters(
+        self, consumer: ConsumerT, tps: set[TP], destination: Counter[TP], title: str
+    ) -> None:
+        # Here and not in on_rebalance: heartbeats go on, so a long load does not cost the membership.
+        if title == "active":
+            await cast(PartitionOpener, self.app).take_over()
+        await super()._build_highwaters(consumer, tps, destination, title)
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:  # noqa: ARG002  # as Faust calls it
+        # Faust goes on after the timeout as if the work were done.
+        await super()._wait(coro)
+
+
+class BulkTableManager(TableManager):
+    """Table manager that leaves the changelogs to `BulkRecovery`."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """The recovery service."""
+        if self._recovery is None:
+            self._recovery = BulkRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Start the tables at once (Faust waits a second for late ones)."""
+        await self._update_channels()
+        await self.recovery.start()
+
+    async def _update_channels(self) -> None:
+        self._tables_finalized.set()
+        for table in self.values():
+            await table.maybe_start()
+        self._tables_registered.set()

@@ -1,0 +1,153 @@
+"""Writes each chunk of one partition as one Kafka transaction: rows, watermark, failures and the source offset."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from schemas import WATERMARK_KEY, Aggregate, Domain, Fatal, Unavailable, encode, reach
+from streams.failures import DeadLetter
+from streams.folding import Changes
+from streams.group import Membership
+
+_log = logging.getLogger(__name__)
+
+_STEP_SECONDS = 5.0
+_ATTEMPTS = 5
+_MAX_LETTER_BYTES = 900_000
+# Readers wait for the outcome of an open transaction: a dead worker may hold them up for no longer than this.
+_TRANSACTION_TIMEOUT_MS = 10_000
+_TAKEN_OVER = {
+    KafkaError._FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.FENCED_INSTANCE_ID,
+}
+
+
+class ChunkWriter:
+    """The transactional producer of one partition. All methods block; call them from a thread.
+
+    `given_up` is asked between attempts: once it is true, waiting for a broker that does not answer ends.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        domain: Domain,
+        aggregates: Sequence[Aggregate],
+        partition: int,
+        given_up: Callable[[], bool],
+    ) -> None:
+        self._domain, self._partition, self._given_up = domain, partition, given_up
+        self._topics = [domain.aggregate_topic(aggregate) for aggregate in aggregates]
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka,
+                "transactional.id": domain.worker_transactional_id(partition),
+                "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                "batch.size": 500_000,
+                "message.max.bytes": 2_000_000,
+                "queue.buffering.max.messages": 1_000_000,
+            },
+            logger=_log,
+        )
+
+    def fence(self) -> None:
+        """Shut out the partition's former owner and settle its open transaction. Must come before reading any state.
+
+        Raises Unavailable when given up.
+        """
+        self._until_done("init_transactions", lambda: self._producer.init_transactions(_STEP_SECONDS))
+
+    def commit(self, changes: Changes, next_offset: int, membership: Membership) -> None:
+        """Write the changes and the source offset in one transaction; a failed one is aborted and written again.
+
+        Raises Fatal when another worker has taken the partition over or the broker refuses the records for good,
+        Unavailable when given up.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._producer.begin_transaction()
+                self._send(changes)
+                self._commit_offset(next_offset, membership)
+                reach("fold.produced")
+                self._until_done("commit", lambda: self._producer.commit_transaction(_STEP_SECONDS))
+            except KafkaException as raised:
+                error = raised.args[0]
+                self._check(error, last=attempt == _ATTEMPTS)
+                _log.warning("partition %d: transaction aborted, trying again: %s", self._partition, error.str())
+                self._until_done("abort", lambda: self._producer.abort_transaction(_STEP_SECONDS))
+            else:
+                reach("fold.committed")
+                return
+
+    def close(self) -> None:
+        """End the producer. An open transaction is left to the coordinator, which aborts it."""
+        self._producer.close()
+
+    def _check(self, error: KafkaError, *, last: bool) -> None:
+        name = f"partition {self._partition} of {self._domain.events_topic}"
+        if error.code() in _TAKEN_OVER:
+            raise Fatal(
+                f"{name} was taken over by another worker while this one was away ({error.str()}); "
+                "nothing of the interrupted chunk was applied: start the worker again"
+            )
+        if last or not error.txn_requires_abort():
+            raise Fatal(f"{name}: Kafka refused the transaction of a chunk: {error.str()}")
+
+    def _send(self, changes: Changes) -> None:
+        produce, partition = self._producer.produce, self._partition
+        for topic, rows in zip(self._topics, changes.rows, strict=True):
+            for key, value in rows.items():
+                produce(topic, value, key, partition)
+        if changes.mark is not None:
+            mark = encode(changes.mark)
+            for topic in self._topics:
+                produce(topic, mark, WATERMARK_KEY, partition)
+        for key, letter in changes.held.items():
+            produce(self._domain.held_topic, encode(letter.held()), key, partition)
+        for letter in changes.dead_letters:
+            self._send_dead_letter(letter)
+
+    def _send_dead_letter(self, letter: DeadLetter) -> None:
+        value = letter.value
+        if value is not None and len(value) > _MAX_LETTER_BYTES:
+            value = None  # its bytes are in the events topic, at the offset that the headers name
+        headers = {
+            "error": letter.error,
+            "stack": letter.stack,
+            "position": str(letter.position),
+            "event-id": letter.event_id,
+            "topic": self._domain.events_topic,
+            "offset": str(letter.offset),
+        }
+        self._producer.produce(
+            self._domain.dead_letters_topic, value, letter.key, self._partition, headers=list(headers.items())
+        )
+
+    def _commit_offset(self, next_offset: int, membership: Membership) -> None:
+        offsets = [TopicPartition(self._domain.events_topic, self._partition, next_offset)]
+        metadata = membership.metadata()
+        self._until_done(
+            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _STEP_SECONDS)
+        )
+
+    def _until_done(self, what: str, step: Callable[[], None]) -> None:
+        """Run a step of the transaction, again as long as its error says that it may succeed yet."""
+        while True:
+            try:
+                return step()
+            except KafkaException as raised:
+                error = raised.args[0]
+                if not error.retriable() or error.txn_requires_abort() or error.fatal():
+                    raise
+                if self._given_up():
+                    raise Unavailable(f"Kafka did not answer ({what}): {error.str()}") from raised
+                _log.warning("partition %d: %s: %s; waiting", self._partition, what, error.str())
+                time.sleep(0.1)
