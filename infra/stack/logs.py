@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TextIO
 
@@ -30,7 +30,7 @@ def last_lines(path: Path, count: int) -> list[str]:
         return file.read().decode(errors="replace").splitlines()[-count:] if count else []
 
 
-def follow(files: dict[str, Path]) -> Iterator[tuple[str, str]]:
+def follow(files: dict[str, Path]) -> Generator[tuple[str, str], None, None]:
     """Lines that are added from now on, each with its program's name; goes on over a rotation, without end."""
     open_files = {name: path.open(errors="replace") for name, path in files.items()}
     pending = dict.fromkeys(files, "")

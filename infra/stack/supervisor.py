@@ -17,7 +17,7 @@ from infra.stack.layout import Layout, write_private
 from infra.stack.leftovers import mark
 from infra.stack.program import Program
 
-_CALL_SECONDS = 10.0
+_CALL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -186,13 +186,20 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.close()
+            raise
 
 
 class _Transport(xmlrpc.client.Transport):
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path = path
+        self._connection_to = _Connection(path)
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ARG002
-        return _Connection(self._path)
+        return self._connection_to
+
+    def close(self) -> None:
+        self._connection_to.close()
