@@ -1,0 +1,92 @@
+"""Connections to Postgres: a small pool that reconnects with backoff and fails fast in between."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from schemas import Unavailable
+
+log = logging.getLogger(__name__)
+
+# An append takes milliseconds; who waits longer for the head row is better off with an error and a retry.
+SESSION = "-c lock_timeout=5s -c statement_timeout=15s -c timezone=UTC -c standard_conforming_strings=on"
+FAULTS = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.InternalError)
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+
+
+def connect(url: str, options: str = SESSION) -> Connection:
+    """A new connection in autocommit. Raises psycopg2.OperationalError."""
+    made = psycopg2.connect(url, connect_timeout=5, options=options, application_name="headrace", client_encoding="utf8")
+    made.autocommit = True
+    return made
+
+
+class Connections:
+    """At most `size` connections to one database, lent to one thread at a time.
+
+    After a failed attempt to connect, further ones within a pause (doubling up to 2 s) fail at once.
+    """
+
+    def __init__(self, url: str, size: int = 4) -> None:
+        self._url = url
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(size)
+        self._pause = 0.0
+        self._not_before = 0.0
+
+    @contextmanager
+    def lend(self) -> Iterator[Connection]:
+        """A connection for one statement or more. Raises Unavailable for a fault of the connection or server."""
+        with self._free:
+            connection = self._take()
+            try:
+                yield connection
+            except FAULTS as error:
+                connection.close()
+                raise _unavailable(error) from error
+            except BaseException:
+                connection.close()
+                raise
+            with self._lock:
+                self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            wait = self._not_before - time.monotonic()
+        if wait > 0:
+            raise Unavailable("PostgreSQL does not answer", rule="postgres-unavailable", retry_after=max(wait, 0.1))
+        try:
+            connection = connect(self._url)
+        except FAULTS as error:
+            with self._lock:
+                self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+                self._not_before = time.monotonic() + self._pause
+                idle, self._idle = self._idle, []
+            for stale in idle:
+                stale.close()
+            raise _unavailable(error) from error
+        with self._lock:
+            self._pause = 0.0
+        return connection
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    sentence = " ".join(str(error).split()) or type(error).__name__
+    log.warning("PostgreSQL: %s", sentence)
+    return Unavailable(f"PostgreSQL does not answer: {sentence}", rule="postgres-unavailable", retry_after=1.0)

@@ -1,0 +1,98 @@
+"""The event store in Postgres."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from producers.batches import parameters
+from producers.connections import Connections
+from producers.hashing import NO_HASH
+from producers.sql import query
+from producers.store import Answer, Head, History, Outcome, StoredEvent, Write
+from schemas import Domain, reach
+
+
+class PostgresEventStore:
+    """See `EventStore`. Connects when it is first used; `close` when it is not needed any more."""
+
+    def __init__(self, url: str, domain: Domain) -> None:
+        self._domain = domain
+        self._connections = Connections(url)
+
+    def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        if not writes:
+            return []
+        if len({write.command for write in writes}) < len(writes):
+            return self._append_in_parts(writes)
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            statement = cursor.mogrify(
+                query("append"), parameters(self._domain.key, self._domain.allowed_lateness, writes)
+            )
+            reach("append.sent")
+            cursor.execute(statement)
+            head, exceptions = cursor.fetchone()
+        reach("append.committed")
+        return [Outcome(*entry) for entry in exceptions] if exceptions else _accepted(head, writes)
+
+    def load(self, after: Mapping[str, int]) -> dict[str, History]:
+        if not after:
+            return {}
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            values = {"domain": self._domain.key, "names": list(after), "after": list(after.values())}
+            cursor.execute(query("load"), values)
+            rows = cursor.fetchall()
+        data = defaultdict(list)
+        for name, _, _, _, version, body in rows:
+            if version is not None:
+                data[name].append(bytes(body))
+        return {
+            name: History(last, bytes(last_hash), key, tuple(data[name]))
+            for name, key, last, last_hash, version, _ in rows
+            if version is None
+        }
+
+    def find(self, commands: Sequence[str]) -> dict[str, Answer]:
+        if not commands:
+            return {}
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            cursor.execute(query("find"), {"domain": self._domain.key, "ids": list(commands)})
+            return {id_: Answer(bytes(fingerprint), *numbers) for id_, fingerprint, *numbers in cursor}
+
+    def read(self, after: int, limit: int) -> list[StoredEvent]:
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            cursor.execute(query("read"), {"domain": self._domain.key, "after": after, "limit": limit})
+            return [_stored(*row) for row in cursor]
+
+    def head(self) -> Head:
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            cursor.execute(query("head"), {"domain": self._domain.key})
+            row = cursor.fetchone()
+        return Head(row[0], row[1], bytes(row[2])) if row else Head(0, datetime(1970, 1, 1, tzinfo=UTC), NO_HASH)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.close()
+
+    def _append_in_parts(self, writes: Sequence[Write]) -> list[Outcome]:
+        """A batch that has an id twice, in two or more appends, so that the second meets the first's answer."""
+        outcomes: list[Outcome] = []
+        start, seen = 0, set[str]()
+        for end, write in enumerate(writes):
+            if write.command in seen:
+                outcomes += self.append(writes[start:end])
+                start, seen = end, set()
+            seen.add(write.command)
+        return outcomes + self.append(writes[start:])
+
+
+def _accepted(head: int, writes: Sequence[Write]) -> list[Outcome]:
+    outcomes = []
+    for write in writes:
+        events = len(write.events)
+        head += events
+        outcomes.append(Outcome("accepted", write.version + events, events, head))
+    return outcomes
+
+
+def _stored(*row: object) -> StoredEvent:
+    return StoredEvent(*(bytes(value) if isinstance(value, memoryview) else value for value in row))

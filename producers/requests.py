@@ -1,0 +1,38 @@
+"""What goes into the command handler and what comes out."""
+
+from msgspec import UNSET, Struct, UnsetType
+
+from schemas import Command
+
+
+class Request(Struct, gc=False):
+    """One command to handle.
+
+    `id` is the idempotency key, `generated` says that it is ours and not the client's. `expected_version` is the
+    version of the stream that the client acts on. `size` is the length of its input in bytes.
+    """
+
+    command: Command
+    id: str
+    generated: bool = False
+    expected_version: int | None = None
+    correlation: str | None = None
+    traceparent: str | None = None
+    size: int = 0
+
+
+class Receipt(Struct, frozen=True, gc=False):
+    """The answer to a command whose events are durable.
+
+    `version` is the stream's version after it, `first_position` and `last_position` those of its events (left out
+    when it had none), `token` what a read waits for to see it, `repeated` whether an earlier answer is given again.
+    """
+
+    command_id: str
+    stream: str
+    version: int
+    token: str
+    event_ids: tuple[str, ...]
+    first_position: int | UnsetType = UNSET
+    last_position: int | UnsetType = UNSET
+    repeated: bool | UnsetType = UNSET

@@ -1,0 +1,142 @@
+"""The port to the event store of one domain, and what goes in and out of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+MAX_EVENT_BYTES = 900_000
+MAX_COMMAND_BYTES = 4_000_000
+
+
+class Guard(Struct, frozen=True):
+    """A fact that a decision rests on, checked again by the append under its lock. One guard a `key` and command.
+
+    `version`: the stream `key` has the version `amount`; else the command is decided anew.
+    `claim`: nobody holds `key`; the command takes it. `release`: the command gives `key` back.
+    `counter`: the counter `key` plus `amount` is not below `floor`; the command adds it.
+    A failing claim or counter refuses the command with `rule` and `detail`.
+    """
+
+    kind: Literal["version", "claim", "release", "counter"]
+    key: str
+    amount: int = 0
+    floor: int = 0
+    rule: str = "guard-failed"
+    detail: str = "a condition of the command does not hold any more"
+
+
+class NewEvent(Struct, frozen=True, gc=False):
+    """An event to append: `data` are the bytes to store, `happened` its event time in microseconds since 1970."""
+
+    type: str
+    data: bytes
+    happened: int
+    hash: bytes
+
+
+class Write(Struct, frozen=True, gc=False):
+    """What one accepted command does to its stream, if the stream still has this version and hash before it.
+
+    Commands of one batch on one stream build on each other: each one's `version` and `hash` are those after the
+    one before it. All its events are stored, or none.
+    """
+
+    command: str
+    fingerprint: bytes
+    stream: str
+    version: int
+    hash: bytes
+    partition_key: str
+    events: tuple[NewEvent, ...]
+    guards: tuple[Guard, ...] = ()
+    correlation: str | None = None
+    traceparent: str | None = None
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What became of one write.
+
+    `accepted`: stored; `version` is its stream's version after it, `events` how many they are, `position` that
+    of the last one (without events: of the head). `repeated`: the id was used before for the same body, and these are
+    the first answer's numbers. `misused`: the id was used for another body. `conflict`: its stream has moved, a
+    write before it on that stream fell, or a version guard failed: load, decide again. `guarded`: its guard
+    number `version` (from 1) refused it. Except when accepted, nothing was stored.
+    """
+
+    kind: Literal["accepted", "repeated", "misused", "conflict", "guarded"]
+    version: int = 0
+    events: int = 0
+    position: int = 0
+
+
+class History(Struct, frozen=True):
+    """A stream as it stands: version, last hash, partition key, and the data of its events after some version."""
+
+    version: int
+    hash: bytes
+    partition_key: str
+    events: tuple[bytes, ...]
+
+
+class Answer(Struct, frozen=True):
+    """The first answer to a command: see `Outcome`."""
+
+    fingerprint: bytes
+    version: int
+    events: int
+    position: int
+
+
+class StoredEvent(Struct, frozen=True):
+    """One event as it is stored. `digest` is set on the last event of an append: the rolling digest after it."""
+
+    position: int
+    stream: str
+    version: int
+    id: str
+    type: str
+    partition_key: str
+    time: datetime
+    watermark: datetime
+    hash: bytes
+    digest: bytes | None
+    command: str
+    correlation: str | None
+    traceparent: str | None
+    data: bytes
+
+
+class Head(Struct, frozen=True):
+    """Where a domain stands: its last position, the time of its last append and the rolling digest (see hashing)."""
+
+    position: int
+    time: datetime
+    digest: bytes
+
+
+class EventStore(Protocol):
+    """Events of one domain. Every method blocks, is safe to call from several threads, and raises Unavailable
+    when the database does not answer; an append that raised it may have been stored or not, and may be sent again.
+    """
+
+    def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Store what is acceptable, durably, with dense positions in the order of the writes; an outcome each."""
+        ...
+
+    def load(self, after: Mapping[str, int]) -> dict[str, History]:
+        """The given streams, each with its events after the given version; those that do not exist are left out."""
+        ...
+
+    def find(self, commands: Sequence[str]) -> dict[str, Answer]:
+        """The first answers to those of the commands that were accepted before, by command id."""
+        ...
+
+    def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """The events after a position in their order, `limit` at most."""
+        ...
+
+    def head(self) -> Head:
+        """Where the domain stands."""
+        ...
