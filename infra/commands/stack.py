@@ -18,20 +18,24 @@ from infra.stack import Addresses, Part
 _OUT = Console(highlight=False, soft_wrap=True)
 
 
-def given(settings: Settings) -> Addresses:
-    """The addresses of the servers that the settings name; those are not started here."""
-    names = [field.name for field in dataclasses.fields(Addresses)]
-    return Addresses(**{name: getattr(settings, name) for name in names})
+def _given(settings: Settings) -> Addresses:
+    # Imported here since it loads the clients of all servers, which `--help` can do without.
+    from infra.pipeline import given
+
+    return given(settings)
 
 
 @click.command()
 @click.pass_obj
 def up(settings: Settings) -> None:
-    """Start Kafka, PostgreSQL and ClickHouse and wait until each answers.
+    """Start the servers, wait until each answers, then start the pipeline.
 
-    Data, logs and addresses live in HEADRACE_HOME (.headrace/ in the project). Servers that HEADRACE_KAFKA,
-    HEADRACE_POSTGRES or HEADRACE_CLICKHOUSE name are used as they are.
+    The servers are Kafka, PostgreSQL and ClickHouse; the pipeline is the API, the relay, the sink and a worker for
+    each domain. Data, logs and addresses live in HEADRACE_HOME (.headrace/ in the project). Servers that
+    HEADRACE_KAFKA, HEADRACE_POSTGRES or HEADRACE_CLICKHOUSE name are used as they are.
     """
+    from infra.pipeline import bring_up
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     if stack.running(settings.home):
@@ -42,8 +46,8 @@ def up(settings: Settings) -> None:
             spinner.update(f"{escape(sentence)} …")
             _OUT.print(f"[dim]{time.monotonic() - began:5.1f} s[/]  {escape(sentence)}")
 
-        stack.up(settings.home, given=given(settings), say=say)
-    _show(stack.status(settings.home, given=given(settings)))
+        bring_up(settings, say)
+    _show(stack.status(settings.home, given=_given(settings)))
 
 
 @click.command()
@@ -60,7 +64,7 @@ def down(settings: Settings) -> None:
 @click.pass_obj
 def status(settings: Settings, as_json: bool) -> None:
     """Show what runs: process, uptime, memory, address and health. Exit code 1 when a part is not healthy."""
-    parts = stack.status(settings.home, given=given(settings))
+    parts = stack.status(settings.home, given=_given(settings))
     if as_json:
         for part in parts:
             click.echo(json.dumps(dataclasses.asdict(part)))

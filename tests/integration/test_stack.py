@@ -245,7 +245,12 @@ def test_a_log_is_followed_over_a_rotation(tmp_path: Path) -> None:
     assert stack.last_lines(log, 2) == ["old 2", "old 3"]
     lines = stack.follow(stack.log_files(tmp_path, "relay"))
     followed: queue.Queue[tuple[str, str]] = queue.Queue()
-    threading.Thread(target=lambda: [followed.put(line) for line in lines], daemon=True).start()
+
+    def read() -> None:
+        for line in lines:
+            followed.put(line)
+
+    threading.Thread(target=read, daemon=True).start()
 
     def arrives(text: str) -> bool:
         # Written again until it is seen: the thread may not have opened the file yet.
