@@ -24,6 +24,7 @@ from schemas._envelope import (
     Row,
 )
 from schemas._errors import (
+    Busy,
     Conflict,
     Fatal,
     HeadraceError,
@@ -42,6 +43,7 @@ __all__ = [
     "RESERVED_PREFIX",
     "WATERMARK_KEY",
     "Aggregate",
+    "Busy",
     "Command",
     "Conflict",
     "Control",

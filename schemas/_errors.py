@@ -75,5 +75,12 @@ class Unavailable(HeadraceError):
     title = "Temporarily unavailable"
 
 
+class Busy(HeadraceError):
+    """More is under way than can be held. Send it again after `retry_after` seconds."""
+
+    status = 429
+    title = "Too many requests"
+
+
 class Fatal(HeadraceError):
     """Going on would lose, double or alter events. The process stops; an operator must look."""
