@@ -7,10 +7,12 @@ committed in the transaction of its chunk.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import faust
+from aiokafka.consumer.fetcher import FetchResult
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
@@ -53,6 +55,12 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
         return consumer
 
+    async def on_start(self) -> None:
+        """Start the consumer."""
+        await super().on_start()
+        fetcher = self._ensure_consumer()._fetcher
+        fetcher._records = _PlainResults(fetcher._records)
+
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
     ) -> Any:
@@ -74,6 +82,22 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
             member=coordinator.member_id,
             instance=instance,
         )
+
+
+class _PlainResults(OrderedDict[Any, Any]):
+    """aiokafka's fetched data, which is told to hand out its records as they are parsed.
+
+    Copying each into a `ConsumerRecord` would cost more than parsing it.
+    """
+
+    def __setitem__(self, tp: Any, result: Any) -> None:
+        if isinstance(result, FetchResult):
+            result._partition_records._consumer_record = _as_parsed
+        super().__setitem__(tp, result)
+
+
+def _as_parsed(_: Any, record: Any) -> Any:
+    return record
 
 
 def _positions(consumer: Any) -> dict[TP, int]:

@@ -164,9 +164,8 @@ class Publisher:
         self, source: Source, count: int, *, batch: int = 1_000, abort_every: int = 0, rate: float = 0
     ) -> None:
         """`count` events in batches; each `abort_every`-th transaction (and a last one) is aborted junk."""
-        started, number = time.monotonic(), 0
-        for done in range(0, count, batch):
-            number += 1
+        started = time.monotonic()
+        for number, done in enumerate(range(0, count, batch), 1):
             if abort_every and number % abort_every == 0:
                 self.publish(_junk(batch // 3), abort=True)
             self.publish(source.events(min(batch, count - done)))
