@@ -27,10 +27,19 @@ def find(home: Path) -> dict[psutil.Process, signal.Signals]:
     found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            stop_signal, _, at = process.environ().get(_MARK, "").partition(" ")
+            stop_signal, at = _mark_of(process, home)
             if at == str(home) and process not in own and process.status() != psutil.STATUS_ZOMBIE:
                 found[process] = signal.Signals[f"SIG{stop_signal}"]
     return found
+
+
+def _mark_of(process: psutil.Process, home: Path) -> tuple[str, str]:
+    try:
+        stop_signal, _, at = process.environ().get(_MARK, "").partition(" ")
+    except psutil.AccessDenied:
+        # Root in a container may not read the environment of a server that it runs as another user.
+        return ("INT", str(home)) if str(home / "data" / "postgres") in process.cmdline() else ("", "")
+    return stop_signal, at
 
 
 def end(home: Path, seconds: float = 20.0) -> int:
