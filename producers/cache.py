@@ -1,22 +1,27 @@
-"""A bounded cache of streams as they stood when this process last saw them."""
+"""What this process knows of streams, and a bounded cache of it."""
 
 from typing import Any
 
+from producers.hashing import NO_HASH
+from schemas import HeadraceError
+
 
 class Known:
-    """A stream as far as it is known: state, version, hash of the last event, partition key.
+    """A stream as far as it is known: state, version, hash of the last event, partition key; the new one at first.
 
-    `confirmed` says that the store agreed while the present batch was handled.
+    `confirmed` says that the store agreed while the present batch was handled; `error` that the stream's events
+    cannot be loaded.
     """
 
-    __slots__ = ("confirmed", "hash", "partition_key", "state", "version")
+    __slots__ = ("confirmed", "error", "hash", "partition_key", "state", "version")
 
-    def __init__(self, state: Any, version: int, last_hash: bytes, partition_key: str, confirmed: bool) -> None:
-        self.state = state
-        self.version = version
-        self.hash = last_hash
-        self.partition_key = partition_key
+    def __init__(self, *, confirmed: bool) -> None:
+        self.state: Any = None
+        self.version = 0
+        self.hash = NO_HASH
+        self.partition_key = ""
         self.confirmed = confirmed
+        self.error: HeadraceError | None = None
 
 
 class StreamCache:

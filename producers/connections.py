@@ -22,7 +22,9 @@ _LONGEST_PAUSE = 2.0
 
 def connect(url: str, options: str = SESSION) -> Connection:
     """A new connection in autocommit. Raises psycopg2.OperationalError."""
-    made = psycopg2.connect(url, connect_timeout=5, options=options, application_name="headrace", client_encoding="utf8")
+    made = psycopg2.connect(
+        url, connect_timeout=5, options=options, application_name="headrace", client_encoding="utf8"
+    )
     made.autocommit = True
     return made
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from producers.batches import parameters
 from producers.connections import Connections
@@ -30,7 +31,7 @@ class PostgresEventStore:
             )
             reach("append.sent")
             cursor.execute(statement)
-            head, exceptions = cursor.fetchone()
+            [(head, exceptions)] = cursor.fetchall()
         reach("append.committed")
         return [Outcome(*entry) for entry in exceptions] if exceptions else _accepted(head, writes)
 
@@ -94,5 +95,6 @@ def _accepted(head: int, writes: Sequence[Write]) -> list[Outcome]:
     return outcomes
 
 
-def _stored(*row: object) -> StoredEvent:
-    return StoredEvent(*(bytes(value) if isinstance(value, memoryview) else value for value in row))
+def _stored(*row: Any) -> StoredEvent:
+    values: list[Any] = [bytes(value) if isinstance(value, memoryview) else value for value in row]
+    return StoredEvent(*values)

@@ -9,7 +9,8 @@ class Request(Struct, gc=False):
     """One command to handle.
 
     `id` is the idempotency key, `generated` says that it is ours and not the client's. `expected_version` is the
-    version of the stream that the client acts on. `size` is the length of its input in bytes.
+    version of the stream that the client acts on. `size` is the length of its input in bytes. `retried` says that an
+    earlier attempt ended without an answer: it may have been stored.
     """
 
     command: Command
@@ -19,6 +20,7 @@ class Request(Struct, gc=False):
     correlation: str | None = None
     traceparent: str | None = None
     size: int = 0
+    retried: bool = False
 
 
 class Receipt(Struct, frozen=True, gc=False):

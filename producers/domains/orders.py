@@ -100,7 +100,9 @@ def _place(state: State | None, command: PlaceOrder, facts: Facts) -> OrderPlace
         items += line.quantity
     if total != command.total.amount:
         raise Refused(
-            f"the lines add up to {total}, the total says {command.total.amount}", rule="total-mismatch", field="total"
+            f"the lines add up to {total}, the total says {command.total.amount}",
+            rule="total-mismatch",
+            field="total",
         )
     return OrderPlaced(
         order_id=command.order_id,

@@ -1,0 +1,38 @@
+"""The paths of a domain's commands, derived from its classes."""
+
+import re
+from typing import Any
+
+from schemas import Command, Domain
+
+
+class _Fields:
+    """Stands in for a command and answers the name of the field that is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return name
+
+
+def stream_field(domain: Domain) -> str | None:
+    """The field that holds a command's stream id; None when the id is made of several."""
+    try:
+        field = domain.stream_of(_Fields())
+    except Exception:
+        return None
+    return field if all(field in command.__struct_fields__ for command in domain.commands) else None
+
+
+def command_paths(domain: Domain) -> dict[str, type[Command]]:
+    """Path segment of each command but the first: its name in kebab case without the domain's noun.
+
+    `PayOrder` of `orders` is `pay`. Raises ValueError when two commands would share a path.
+    """
+    noun = {domain.name, domain.name.removesuffix("s"), re.sub("ies$", "y", domain.name)}
+    paths: dict[str, type[Command]] = {}
+    for command in domain.commands[1:]:
+        words = [word.lower() for word in re.findall(r"[A-Z][a-z0-9]*", command.__name__)]
+        path = "-".join([word for word in words if word not in noun] or words)
+        if path in paths or path == "bulk":
+            raise ValueError(f"{command.__name__} needs another name: its path {path!r} is taken")
+        paths[path] = command
+    return paths

@@ -1,0 +1,83 @@
+"""The HTTP routes of the write side, made for every domain from its commands."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+from msgspec import UNSET
+
+from producers.handler import CommandHandler
+from producers.http.bulk import BulkExchange
+from producers.http.intake import command_at, command_of, request_of
+from producers.http.paths import command_paths, stream_field
+from producers.requests import Receipt
+from schemas import Command, Invalid, encode
+
+MAX_BODY = 1_000_000
+
+
+def routes(handlers: Mapping[str, CommandHandler]) -> list[HTTPRouteHandler]:
+    """Route handlers for all domains, by the domain's name: `POST /api/<domain>/` takes the first of its commands,
+    `/api/<domain>/<stream>/<command>` each other one, `/api/<domain>/bulk` any of them as NDJSON.
+    """
+    return [route for name, handler in handlers.items() for route in _domain_routes(f"/api/{name}", handler)]
+
+
+def _domain_routes(root: str, handler: CommandHandler) -> list[HTTPRouteHandler]:
+    domain = handler.domain
+    field = stream_field(domain)
+    return [
+        _first(root, handler, domain.commands[0]),
+        _bulk(root, handler),
+        *(_further(root, handler, path, kind, field) for path, kind in command_paths(domain).items()),
+    ]
+
+
+def _first(root: str, handler: CommandHandler, kind: type[Command]) -> HTTPRouteHandler:
+    @post(f"{root}/", request_max_body_size=MAX_BODY, summary=kind.__doc__, tags=[handler.domain.name])
+    async def begin(request: Request[Any, Any, Any]) -> Response[bytes]:
+        body = await request.body()
+        command = command_of(handler.domain, kind, body)
+        receipt = await handler.handle(request_of(request, command, len(body)))
+        return _response(receipt, HTTPStatus.CREATED, {"Location": f"{root}/{receipt.stream}"})
+
+    return begin
+
+
+def _further(
+    root: str, handler: CommandHandler, path: str, kind: type[Command], field: str | None
+) -> HTTPRouteHandler:
+    @post(
+        f"{root}/{{stream:str}}/{path}",
+        status_code=HTTPStatus.OK,
+        request_max_body_size=MAX_BODY,
+        summary=kind.__doc__,
+        tags=[handler.domain.name],
+    )
+    async def go_on(request: Request[Any, Any, Any], stream: str) -> Response[bytes]:
+        body = await request.body()
+        command = command_at(handler.domain, kind, field, stream, body)
+        return _response(await handler.handle(request_of(request, command, len(body))), HTTPStatus.OK, {})
+
+    return go_on
+
+
+def _bulk(root: str, handler: CommandHandler) -> HTTPRouteHandler:
+    @post(f"{root}/bulk", status_code=HTTPStatus.OK, request_max_body_size=None, tags=[handler.domain.name])
+    async def bulk(request: Request[Any, Any, Any]) -> ASGIApp:
+        coding = request.headers.get("content-encoding", "identity").lower()
+        if coding not in ("identity", "gzip"):
+            raise Invalid(f"the body may be packed with gzip, not with {coding}", rule="unknown-content-encoding")
+        return BulkExchange(handler, gzip=coding == "gzip")
+
+    return bulk
+
+
+def _response(receipt: Receipt, status: HTTPStatus, headers: dict[str, str]) -> Response[bytes]:
+    headers["ETag"] = f'"{receipt.version}"'
+    if receipt.repeated is not UNSET:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(encode(receipt), status_code=status, media_type="application/json", headers=headers)
