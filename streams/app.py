@@ -1,5 +1,6 @@
 """The Faust app of one domain: its settings, and the registration of its tables and its agent."""
 
+import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +20,17 @@ _HEARTBEAT_SECONDS = 1.0
 _CHUNKS_QUEUED = 4
 
 
+_faust_log = logging.getLogger("faust.app")  # what Faust's services say of themselves
+
+
 class FoldingApp(faust.App):
     """A Faust app whose agent folds chunks.
 
     `instance` is the static member id: a worker that is started again within the session timeout gets its
     partitions back at once. `failure` is set to what ended the work; the worker must then be stopped.
     """
+
+    logger = _faust_log
 
     def __init__(self, domain: Domain, folder: Folder, *, kafka: str, data: Path, instance: str) -> None:
         super().__init__(

@@ -125,22 +125,40 @@ class Assignment:
         with ThreadPoolExecutor(len(opened)) as threads:
             list(threads.map(lambda partition: partition.writer.fence(), opened))
         with Loader(self._kafka, self._domain, given_up) as loader:
-            starts = loader.starts([partition.number for partition in opened])
+            committed = loader.committed([partition.number for partition in opened])
             into = {(self._domain.held_topic, p.number): p.held for p in opened}
-            for index, aggregate in enumerate(self._folder.aggregates):
-                into |= {(self._domain.aggregate_topic(aggregate), p.number): p.rows[index] for p in opened}
-            count = loader.load(into)
-        for partition in opened:
-            partition.next = starts[partition.number]
+            tables = [self._domain.aggregate_topic(aggregate) for aggregate in self._folder.aggregates]
+            for index, topic in enumerate(tables):
+                into |= {(topic, p.number): p.rows[index] for p in opened}
+            marks = loader.load(into)
+            for partition in opened:
+                partition.next = self._start(
+                    partition.number,
+                    committed[partition.number],
+                    {marks[topic, partition.number] for topic in tables},
+                )
+                loader.check(partition.number, partition.next)
         _log.info(
-            "%s: partitions %s loaded in %.1f s: %s rows from %s records, %d keys held",
+            "%s: partitions %s loaded in %.1f s: %s rows, %d keys held",
             self._domain.key,
             ", ".join(str(partition.number) for partition in opened),
             time.monotonic() - started,
             f"{sum(len(rows) for p in opened for rows in p.rows):,}",
-            f"{count:,}",
             sum(len(p.held) for p in opened),
         )
+
+    def _start(self, number: int, committed: int, marks: set[int]) -> int:
+        """Where to read on. Every chunk marks all tables with one position: other marks are no committed state."""
+        if committed == 0 or (len(marks) == 1 and marks != {0}):
+            return committed
+        _log.warning(
+            "%s: tables of partition %d were emptied (complete up to %s, committed %d): folding from the start",
+            self._domain.key,
+            number,
+            sorted(marks),
+            committed,
+        )
+        return 0
 
     async def process(self, number: int, chunk: Chunk) -> None:
         """Fold a chunk and begin its transaction; at most one transaction a partition is under way.

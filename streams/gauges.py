@@ -34,6 +34,7 @@ class Gauges:
         """A partition was assigned and loaded."""
         self.offsets[partition] = offset
         self.held[partition] = held
+        self._reported = (time.monotonic(), self.events)
 
     def closed(self) -> None:
         """All partitions were given back."""

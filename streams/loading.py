@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
+import msgspec
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
-from schemas import RESERVED_PREFIX, Domain, Fatal, Unavailable
+from schemas import WATERMARK_KEY, Control, Domain, Fatal, Unavailable
 
 _log = logging.getLogger(__name__)
 
-_RESERVED = RESERVED_PREFIX.encode()
+Place = tuple[str, int]  # topic and partition
+_control_decoder = msgspec.json.Decoder(Control)
 _SECONDS = 10.0
 
 
@@ -33,7 +35,8 @@ class Loader:
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 10,
                 "fetch.queue.backoff.ms": 5,
-                "queued.max.messages.kbytes": 16_384,
+                "queued.max.messages.kbytes": 32_768,
+                "fetch.message.max.bytes": 4_000_000,
             },
             logger=_log,
         )
@@ -44,49 +47,51 @@ class Loader:
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
 
-    def starts(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Offset of the events topic at which each partition goes on: the committed one, or the beginning.
-
-        Raises Fatal when the events between were deleted or the topic was made anew.
-        """
+    def committed(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Committed offset of the events topic of each partition; 0 where nothing was committed yet."""
         topic = self._domain.events_topic
         try:
-            committed = self._consumer.committed([TopicPartition(topic, p) for p in partitions], _SECONDS)
-            return {c.partition: self._start(c) for c in committed}
+            found = self._consumer.committed([TopicPartition(topic, p) for p in partitions], _SECONDS)
         except KafkaException as error:
             raise _unavailable(error) from error
+        return {place.partition: 0 if place.offset == OFFSET_INVALID else place.offset for place in found}
 
-    def _start(self, committed: TopicPartition) -> int:
-        first, end = self._consumer.get_watermark_offsets(
-            TopicPartition(committed.topic, committed.partition), _SECONDS
-        )
-        start: int = 0 if committed.offset == OFFSET_INVALID else committed.offset
-        if first <= start <= end:
-            return start
-        raise Fatal(
-            f"partition {committed.partition} of {committed.topic} is to be read on from offset {start} but has only "
-            f"{first} to {end}: events were deleted or the topic was made anew; rebuild the tables of "
-            f"{self._domain.worker_app} from the event store"
-        )
+    def check(self, partition: int, start: int) -> None:
+        """Raise Fatal unless the events topic can be read from `start` without a gap."""
+        place = TopicPartition(self._domain.events_topic, partition)
+        try:
+            first, end = self._consumer.get_watermark_offsets(place, _SECONDS)
+        except KafkaException as error:
+            raise _unavailable(error) from error
+        if not first <= start <= end:
+            raise Fatal(
+                f"partition {partition} of {place.topic} is to be read from offset {start} but has only {first} to "
+                f"{end}: events were deleted or the topic was made anew; rebuild the tables of "
+                f"{self._domain.worker_app} from the event store"
+            )
 
-    def load(self, into: Mapping[tuple[str, int], MutableMapping[bytes, bytes]]) -> int:
-        """Load compacted topic partitions, each up to its end, into mappings; the number of records read.
+    def load(self, into: Mapping[Place, MutableMapping[bytes, bytes]]) -> dict[Place, int]:
+        """Load compacted topic partitions, each up to its end, into mappings.
 
-        Control records are left out, removed keys are removed.
+        Answers with the position up to which each is complete, 0 where no record says so. Removed keys are removed.
         """
-        count = 0
+        marks = dict.fromkeys(into, 0)
         waiting = set(into)
         try:
+            self._consumer.list_topics(timeout=_SECONDS)  # or the first fetch waits a second for metadata
             self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for topic, number in into])
             while waiting:
                 if self._given_up():
                     raise Unavailable("loading the tables was given up")
-                for message in self._consumer.consume(10_000, 0.5):
+                for message in self._consumer.consume(10_000, 0.05):
                     error = message.error()
                     place = (str(message.topic()), int(message.partition() or 0))
                     if error is None:
-                        count += 1
-                        _put(into[place], message.key(), message.value())
+                        key, value = message.key(), message.value()
+                        if key == WATERMARK_KEY:
+                            marks[place] = _control_decoder.decode(value or b"").position
+                        elif key is not None:
+                            _put(into[place], key, value)
                     elif error.code() == KafkaError._PARTITION_EOF:
                         waiting.discard(place)
                     else:
@@ -94,12 +99,10 @@ class Loader:
             self._consumer.unassign()
         except KafkaException as error:
             raise _unavailable(error) from error
-        return count
+        return marks
 
 
-def _put(rows: MutableMapping[bytes, bytes], key: bytes | None, value: bytes | None) -> None:
-    if key is None or key.startswith(_RESERVED):
-        return
+def _put(rows: MutableMapping[bytes, bytes], key: bytes, value: bytes | None) -> None:
     if value is None:
         rows.pop(key, None)
     else:

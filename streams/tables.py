@@ -4,6 +4,7 @@ The table's changelog is the aggregate topic. Faust neither writes it (rows go o
 chunk) nor subscribes to it (it would fetch it record by record): its recovery only says when to load.
 """
 
+import logging
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -16,6 +17,8 @@ from faust.tables.recovery import Recovery
 from faust.types import TP, StoreT
 from faust.types.transports import ConsumerT
 
+_faust_log = logging.getLogger("faust.tables")  # what Faust's services say of themselves
+
 
 class PartitionOpener(Protocol):
     """The app as the recovery needs it."""
@@ -27,6 +30,8 @@ class PartitionOpener(Protocol):
 class FoldedStore(memory.Store[bytes, bytes]):
     """Read-only view of one table: row key to encoded row, in all partitions that this worker owns."""
 
+    logger = _faust_log
+
     def show(self, partitions: Iterable[Mapping[bytes, bytes]]) -> None:
         """Show the rows of these partitions from now on."""
         self.data = MappingProxyType(ChainMap(*cast("list[dict[bytes, bytes]]", list(partitions))))  # type: ignore[assignment]  # read only on purpose
@@ -34,6 +39,8 @@ class FoldedStore(memory.Store[bytes, bytes]):
 
 class FoldedTable(faust.Table[bytes, bytes]):
     """Table whose store is a `FoldedStore`."""
+
+    logger = _faust_log
 
     def _new_store(self) -> StoreT[bytes, bytes]:
         return FoldedStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
@@ -45,6 +52,8 @@ class FoldedTable(faust.Table[bytes, bytes]):
 
 class BulkRecovery(Recovery):
     """Opens the assigned partitions where Faust would look for what is left to read of the changelogs."""
+
+    logger = _faust_log
 
     async def _build_highwaters(
         self, consumer: ConsumerT, tps: set[TP], destination: Counter[TP], title: str
@@ -61,6 +70,8 @@ class BulkRecovery(Recovery):
 
 class BulkTableManager(TableManager):
     """Table manager that leaves the changelogs to `BulkRecovery`."""
+
+    logger = _faust_log
 
     @property
     def recovery(self) -> Recovery:

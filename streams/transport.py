@@ -21,6 +21,7 @@ from streams.assignment import Chunk
 from streams.group import Membership
 
 _log = logging.getLogger(__name__)
+_faust_log = logging.getLogger("faust.chunks")  # what Faust's services say of themselves
 
 CHUNK_RECORDS = 5_000
 CHUNK_BYTES = 4_000_000
@@ -47,6 +48,8 @@ class OffsetKeeper(Protocol):
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
     """The thread that fetches: read committed, quick to answer, and it tells positions with the records."""
+
+    logger = _faust_log
 
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -111,6 +114,8 @@ def _positions(consumer: Any) -> dict[TP, int]:
 
 class ChunkConsumer(driver.Consumer):
     """Consumer whose messages are chunks and whose positions follow the folded state."""
+
+    logger = _faust_log
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -32,10 +32,18 @@ def run_worker(domain: Domain, kafka: str, data: Path, stop: threading.Event | N
     stop = stop or threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    _quieten("faust", "mode", "aiokafka")
     folder = Folder(domain, stage_module("streams", domain).FOLDS)
     if _wait_for_topics(domain, kafka, stop):
         with instance(data, domain.worker_app) as member:
             asyncio.run(_run(domain, folder, kafka, data, member, stop))
+
+
+def _quieten(*libraries: str) -> None:
+    """Let the libraries speak of what is wrong alone, unless everything is wanted."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        for name in libraries:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _wait_for_topics(domain: Domain, kafka: str, stop: threading.Event) -> bool:
