@@ -1,0 +1,1 @@
+"""One package a domain: its tables, its rollups, its named queries."""
