@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from producers.hashing import SEPARATOR, event_id
+from producers.hashing import SEPARATOR
 from producers.store import Write
 
 
@@ -37,7 +37,7 @@ def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dic
             ordinal = ordinals[write.stream] = len(firsts)
         targets.append(ordinal)
     rows = [
-        (target, command, number, event_id(write.command, number), write.stream, write.partition_key, event)
+        (target, command, number, write.command, write.stream, write.partition_key, event)
         for command, (target, write) in enumerate(zip(targets, writes, strict=True), 1)
         for number, event in enumerate(write.events, 1)
     ]
@@ -60,7 +60,7 @@ def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dic
         "event_streams": _numbers(row[0] for row in rows),
         "event_commands": _numbers(row[1] for row in rows),
         "event_numbers": _numbers(row[2] for row in rows),
-        "event_ids": _texts(row[3] for row in rows),
+        "event_causes": _texts(row[3] for row in rows),
         "event_names": _texts(row[4] for row in rows),
         "event_keys": _texts(row[5] for row in rows),
         "event_types": _texts(event.type for event in events),

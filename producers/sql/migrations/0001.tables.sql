@@ -16,7 +16,8 @@ CREATE TABLE streams (
     version bigint NOT NULL,
     position bigint NOT NULL,                     -- of its last event
     hash bytea NOT NULL,                          -- of its last event
-    partition_key text COLLATE "C" NOT NULL,      -- frozen at its first event
+    partition_key text COLLATE "C" NOT NULL       -- frozen at its first event
+        CHECK (partition_key NOT LIKE '~%'),
     PRIMARY KEY (domain, stream)
 ) WITH (fillfactor = 80);
 
@@ -40,7 +41,8 @@ CREATE TABLE events (
     digest bytea,                                 -- heads.digest after its append; only on an append's last event
     correlation text COLLATE "C",                 -- null: the command id
     traceparent text COLLATE "C",
-    data bytea NOT NULL,                          -- the very bytes that were validated: JSON, never parsed here
+    data bytea NOT NULL                           -- the very bytes that were validated: JSON, never parsed here
+        CHECK (length(data) <= 900000),           -- a larger one would not pass through Kafka
     PRIMARY KEY (domain, position)
 );
 ALTER TABLE events ALTER COLUMN data SET STORAGE EXTERNAL;

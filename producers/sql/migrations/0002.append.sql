@@ -3,8 +3,9 @@
 -- Texts of one kind come joined by the control character 1F, which they never contain; hashes as 32 bytes each,
 -- fingerprints as 16; the events' data joined, with starts and lengths in bytes. Ordinals count from 1. There are
 -- three groups of parameters: the streams that the batch touches, each with the version and hash on which its
--- commands were decided; the commands in their order; their events in the same order. `guards` has, by a command's
--- ordinal, its guards as [kind, key, amount, floor], one a key.
+-- commands were decided; the commands in their order; their events in the same order, each with its stream and its
+-- command as ordinals and by name (`event_causes` are command ids). `guards` has, by a command's ordinal, its guards
+-- as [kind, key, amount, floor], one a key.
 --
 -- Answers the head before the append, the append's time, and null when every command was accepted; else one entry
 -- a command, [outcome, version, events, position], where outcome is
@@ -17,7 +18,7 @@ CREATE FUNCTION append(
     in_domain text, in_lateness interval,
     stream_names text, stream_versions bigint[], stream_hashes bytea,
     command_ids text, command_fingerprints bytea, command_streams int[], command_events int[], guards jsonb,
-    event_streams int[], event_commands int[], event_numbers int[], event_ids text, event_names text,
+    event_streams int[], event_commands int[], event_numbers int[], event_causes text, event_names text,
     event_keys text, event_types text, event_times bigint[], event_starts int[], event_lengths int[],
     event_hashes bytea, command_correlations text[], command_traceparents text[], event_data text,
     OUT head bigint, OUT moment timestamptz, OUT outcomes jsonb
@@ -29,6 +30,8 @@ DECLARE
     names CONSTANT text[] COLLATE "C" := string_to_array(stream_names, E'\x1f');
     ids CONSTANT text[] COLLATE "C" := string_to_array(command_ids, E'\x1f');
     data CONSTANT bytea := convert_to(event_data, 'UTF8');
+    -- What every client's calendar can hold, in whatever time zone.
+    earliest CONSTANT timestamptz := '0001-01-03 00:00:00+00';
     before heads;
     sound boolean[];
     versions bigint[];
@@ -84,18 +87,18 @@ BEGIN
     SELECT in_domain, head + row_number() OVER chain,
            coalesce(lag(head + e.nth) OVER of_stream, ends[e.target]),
            stream_versions[e.target] + row_number() OVER of_stream, moment,
-           greatest(before.latest, least(moment, 'epoch'::timestamptz
-               + max(e.happened) OVER chain * interval '1 microsecond')) - in_lateness,
-           e.number, e.stream, e.key, e.id, e.type,
+           greatest(earliest, greatest(before.latest, least(moment, 'epoch'::timestamptz
+               + max(e.happened) OVER chain * interval '1 microsecond')) - in_lateness),
+           e.number, e.stream, e.key, e.cause, e.type,
            substring(event_hashes FROM (e.o::int - 1) * 32 + 1 FOR 32), CASE WHEN e.o = final THEN rolling END,
            command_correlations[e.command], command_traceparents[e.command],
            substring(data FROM e.start FOR e.length)
     FROM (
         SELECT u.*, row_number() OVER (ORDER BY u.o) AS nth
-        FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_ids, E'\x1f'),
+        FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_causes, E'\x1f'),
                     string_to_array(event_names, E'\x1f'), string_to_array(event_keys, E'\x1f'),
                     string_to_array(event_types, E'\x1f'), event_times, event_starts, event_lengths)
-             WITH ORDINALITY AS u (target, command, number, id, stream, key, type, happened, start, length, o)
+             WITH ORDINALITY AS u (target, command, number, cause, stream, key, type, happened, start, length, o)
         WHERE accepted IS NULL OR accepted[u.command]
     ) e
     WINDOW of_stream AS (PARTITION BY e.target ORDER BY e.o), chain AS (ORDER BY e.o);

@@ -1,0 +1,42 @@
+"""Writes to an event store for tests, with hashes made as the handler makes them."""
+
+import uuid
+
+from producers.hashing import NO_HASH, event_hash, event_id
+from producers.store import Guard, NewEvent, Write
+from schemas import Domain
+
+
+class Writer:
+    """Makes writes that build on each other: remembers version and hash of every stream it has written to."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self.tips: dict[str, tuple[int, bytes]] = {}
+        self._name = uuid.uuid4().hex[:6]
+        self._number = 0
+
+    def write(
+        self,
+        stream: str,
+        *,
+        events: int = 1,
+        command: str = "",
+        body: bytes = b"b" * 16,
+        guards: tuple[Guard, ...] = (),
+        happened: int = 1_000_000,
+        data: bytes = b'{"type":"Made"}',
+        key: str = "",
+    ) -> Write:
+        """A write of so many events to a stream, on top of the last one made here."""
+        self._number += 1
+        command = command or f"command-{self._name}-{self._number}"
+        version, tip = self.tips.get(stream, (0, NO_HASH))
+        key = key or f"key of {stream}"
+        made, last = [], tip
+        for number in range(1, events + 1):
+            identity = event_id(command, number)
+            last = event_hash(last, self._domain.key, stream, version + number, identity, key, data)
+            made.append(NewEvent("Made", data, happened, last))
+        self.tips[stream] = (version + events, last)
+        return Write(command, body, stream, version, tip, key, tuple(made), guards)
