@@ -1,0 +1,202 @@
+"""Loads one topic into ClickHouse, exactly once: the sink protocol's rules 2, 9 and 12 to 14.
+
+One thread polls, commits, inserts and handles the group's callbacks. Before a batch is inserted its bounds are
+committed as metadata of the offset that it starts at; whoever owns the partition after a crash forms that very batch
+again and inserts it under the same token, which changes nothing when it was in already.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterable
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas import Fatal, Unavailable, reach
+from sinks.bounds import Bounds, decode
+from sinks.clickhouse import ClickHouse, Late
+from sinks.inserting import Inserting
+from sinks.partition import Batch, Partition
+from sinks.progress import Progress
+from sinks.targets import Record, Target
+
+_log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.1
+_GRAB = 50_000
+_TIMEOUT = 10.0
+
+
+class Rejoin(Unavailable):
+    """This member must leave its group, forget all, and come back as a new member (rule 14)."""
+
+
+class Loader:
+    """Loads the topic of one target from joining its group to leaving it. Not for several threads."""
+
+    def __init__(self, kafka: str, target: Target, clickhouse: ClickHouse) -> None:
+        self._target, self._clickhouse = target, clickhouse
+        self._inserting, self._progress = Inserting(clickhouse), Progress(clickhouse, target)
+        self._topic_id = _topic_id(kafka, target.topic)
+        self._partitions: dict[int, Partition] = {}
+        self._failure: Exception | None = None
+        self._consumer = Consumer(_settings(kafka, target.domain.sink_group(target.topic)))
+        self._consumer.subscribe([target.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def run(self, stop: threading.Event) -> None:
+        """Load until `stop`. Raises Unavailable when to come back as a new member, else Fatal."""
+        try:
+            while not stop.is_set():
+                self._take(self._consumer.consume(1, _POLL_SECONDS))
+                self._take(self._consumer.consume(_GRAB, 0))
+                if self._failure is not None:
+                    raise self._failure
+                self._load()
+            self._acknowledge(self._partitions.values())
+        except KafkaException as error:
+            raise Rejoin(f"Kafka: {error.args[0].str()}", retry_after=0.5) from error
+        finally:
+            self._partitions.clear()
+            self._consumer.close()
+
+    def _take(self, messages: list[Message]) -> None:
+        for message in messages:
+            number, error = message.partition(), message.error()
+            partition = self._partitions.get(number) if number is not None else None
+            if error is None:
+                if partition is not None:
+                    partition.buffer.append(Record(message.offset() or 0, message.key(), message.value()))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                if partition is not None:
+                    partition.end = message.offset() or 0
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise Fatal(
+                    f"{self._target.topic}[{number}]: the committed offset is gone from the topic ({error.str()}): "
+                    "records were trimmed before they were loaded. Rebuild into new tables"
+                )
+            elif error.fatal() or not error.retriable():
+                _log.warning("%s: %s", self._target.topic, error.str())
+
+    def _load(self) -> None:
+        for partition in list(self._partitions.values()):
+            batch = partition.recover(self._target.topic) if partition.pending else partition.cut()
+            if batch is not None:
+                self._load_batch(partition, batch)
+            elif not partition.acknowledged and partition.end >= partition.next:
+                self._acknowledge([partition])
+        if self._progress.write(self._partitions.values()):
+            reach("load.progressed")
+
+    def _load_batch(self, partition: Partition, batch: Batch) -> None:
+        inserts = self._target.inserts(partition.number, batch.records)
+        reach("load.cut")
+        if inserts.tables:
+            deadline = self._inserting.deadline()
+            if not partition.pending:
+                self._commit({partition.number: batch.bounds})
+            reach("load.announced")
+            try:
+                self._inserting.insert(partition.number, batch.bounds, inserts, deadline)
+            except Late as error:
+                raise Rejoin(error.detail, retry_after=0.5) from error
+        partition.loaded(batch, inserts.mark)
+
+    def _acknowledge(self, partitions: Iterable[Partition]) -> None:
+        """Commit that all is loaded of partitions that have no batch pending (rule 12)."""
+        due = [p for p in partitions if not p.acknowledged and not p.pending]
+        if due:
+            self._commit({partition.number: partition.settled() for partition in due})
+            for partition in due:
+                partition.acknowledged = True
+            reach("load.acknowledged")
+
+    def _commit(self, bounds: dict[int, Bounds]) -> None:
+        offsets = [
+            TopicPartition(self._target.topic, number, each.start, metadata=each.encode())
+            for number, each in bounds.items()
+        ]
+        for committed in self._consumer.commit(offsets=offsets, asynchronous=False) or ():
+            if committed.error is not None:
+                raise KafkaException(committed.error)
+
+    # The group's callbacks run inside consume(), in this thread. What they raise would be lost there.
+
+    def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        try:
+            committed = consumer.committed(assigned, timeout=_TIMEOUT) if assigned else []
+            self._partitions = {each.partition: self._open(each) for each in committed}
+            starts = [TopicPartition(self._target.topic, p.number, p.bounds.start) for p in self._partitions.values()]
+            consumer.assign(starts)
+        except Exception as error:
+            self._failure = error
+
+    def _revoked(self, *_: object) -> None:
+        try:
+            self._acknowledge(self._partitions.values())
+        except KafkaException as error:
+            _log.info("%s: %s; the next owner goes on from the announced bounds", self._target.topic, error)
+        self._partitions.clear()
+
+    def _lost(self, *_: object) -> None:
+        self._partitions.clear()
+
+    def _open(self, committed: TopicPartition) -> Partition:
+        where, number = f"{self._target.topic}[{committed.partition}]", committed.partition
+        if committed.error is not None:
+            raise KafkaException(committed.error)
+        highest = self._progress.highest_offset(number)
+        if committed.offset < 0:
+            return self._begin(where, number, highest)
+        bounds = decode(committed.metadata, self._topic_id, where)
+        limit = bounds.start if bounds.to is None else bounds.to
+        if bounds.start != committed.offset or (highest is not None and highest >= limit):
+            raise Fatal(
+                f"{where}: the tables hold offset {highest}, the group's commit says {committed.offset} with bounds "
+                f"{bounds.start} to {bounds.to}: the offsets were set back. Loading on would double rows: open a new "
+                "epoch into new tables"
+            )
+        return Partition(number, bounds, bounds.start)
+
+    def _begin(self, where: str, number: int, highest: int | None) -> Partition:
+        """First time: nothing is committed, so nothing may be in the tables either."""
+        first, _ = self._consumer.get_watermark_offsets(TopicPartition(self._target.topic, number), timeout=_TIMEOUT)
+        if highest is not None or first > 0:
+            raise Fatal(
+                f"{where}: the group has no committed offset, but the tables hold offset {highest} and the topic "
+                f"begins at {first}: offsets expired or records were trimmed. Rebuild into new tables"
+            )
+        bounds = Bounds(topic=self._topic_id, epoch=uuid.uuid4().hex[:12], start=0)
+        self._commit({number: bounds})
+        return Partition(number, bounds, 0)
+
+
+def _settings(kafka: str, group: str) -> dict[str, str | int | bool]:
+    return {
+        "bootstrap.servers": kafka,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "partition.assignment.strategy": "range",
+        "session.timeout.ms": 6000,
+        "heartbeat.interval.ms": 500,
+        "max.poll.interval.ms": 120_000,
+        "fetch.wait.max.ms": 50,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 64 << 10,
+    }
+
+
+def _topic_id(kafka: str, topic: str) -> str:
+    """The unique id of a topic: one made anew has another. Raises Unavailable or Fatal."""
+    try:
+        described = AdminClient({"bootstrap.servers": kafka}).describe_topics(TopicCollection([topic]))
+        return str(described[topic].result(_TIMEOUT).topic_id)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise Fatal(f"topic {topic} does not exist: declare the topics first (`headrace up`)") from error
+        raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
+    except TimeoutError as error:
+        raise Unavailable("Kafka does not answer", retry_after=1) from error
