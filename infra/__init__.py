@@ -1,1 +1,1 @@
-"""Everything around the stages: settings, command line, local stack, migrations, topics. Alone in importing all of them."""
+"""Everything around the stages: settings, command line, local stack, migrations. Alone in importing all of them."""

@@ -1,0 +1,74 @@
+"""The HTTP API: the write side's and the read side's routes in one application on one port."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, get
+from litestar.openapi import OpenAPIConfig
+from sinks.query import routes as query_routes
+
+from infra.config import Settings
+from infra.pipeline import addresses, domains
+from producers import CommandHandler, PostgresEventStore
+from producers.http import EXCEPTION_HANDLERS
+from producers.http import routes as command_routes
+from schemas import Domain, HeadraceError, stage_module
+
+
+def application(settings: Settings) -> Litestar:
+    """The application over the servers of the settings. Connects to nothing before the first request."""
+    at, served = addresses(settings), domains(settings)
+    stores = {name: PostgresEventStore(at.postgres, domain) for name, domain in served.items()}
+
+    def head(domain: Domain) -> int | None:
+        try:
+            return stores[domain.name].head().position
+        except HeadraceError:
+            return None
+
+    handlers = {
+        name: CommandHandler(domain, stage_module("producers", domain).DECIDER, stores[name])
+        for name, domain in served.items()
+    }
+    reading = query_routes(served, at.clickhouse_reader, head)
+    return Litestar(
+        route_handlers=[health, *command_routes(handlers), *reading],
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=OpenAPIConfig(title="Headrace", version="1", path="/schema"),
+        lifespan=[_closing(handlers, stores)],
+    )
+
+
+@get("/health", sync_to_thread=False, summary="Answers while the process serves requests.")
+def health() -> dict[str, str]:
+    return {"status": "serving"}
+
+
+def _closing(
+    handlers: Mapping[str, CommandHandler], stores: Mapping[str, PostgresEventStore]
+) -> Callable[[Litestar], Any]:
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+        for handler in handlers.values():
+            await handler.close()
+        for store in stores.values():
+            store.close()
+
+    return lifespan
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are answered first."""
+    uvicorn.run(
+        application(settings),
+        host=settings.http_host,
+        port=settings.http_port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+    )

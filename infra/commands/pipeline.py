@@ -1,0 +1,63 @@
+"""`headrace api`, `relay`, `worker` and `sink`: the processes of the pipeline, each in the foreground."""
+
+import click
+
+from infra.config import Settings
+from infra.pipeline import addresses, domains, prepare
+from infra.process import begin
+from schemas import Invalid
+
+
+@click.command()
+@click.pass_obj
+def api(settings: Settings) -> None:
+    """Serve commands and queries over HTTP until Ctrl-C."""
+    from infra.api import serve
+
+    begin(settings)
+    serve(settings)
+
+
+@click.command()
+@click.pass_obj
+def relay(settings: Settings) -> None:
+    """Publish stored events to Kafka, for all domains, until Ctrl-C. A second one stands by."""
+    from producers.relay import run_relay
+
+    stop, at = begin(settings), addresses(settings)
+    run_relay(domains(settings).values(), at.postgres, at.kafka, stop)
+
+
+@click.command()
+@click.argument("domain")
+@click.pass_obj
+def worker(settings: Settings, domain: str) -> None:
+    """Fold the events of DOMAIN into its aggregates until Ctrl-C."""
+    from streams.worker import run_worker
+
+    known = domains(settings)
+    if domain not in known:
+        raise Invalid(f"there is no domain {domain!r}; there are {', '.join(known)}", field="domain")
+    stop = begin(settings)
+    run_worker(known[domain], addresses(settings).kafka, settings.home / "worker", stop)
+
+
+@click.command()
+@click.pass_obj
+def sink(settings: Settings) -> None:
+    """Load events and aggregates into ClickHouse, for all domains, until Ctrl-C."""
+    from sinks.sink import run_sink
+
+    stop, at = begin(settings), addresses(settings)
+    run_sink(domains(settings).values(), at.kafka, at.clickhouse, stop)
+
+
+@click.command("prepare")
+@click.pass_obj
+def prepare_command(settings: Settings) -> None:
+    """Create or migrate tables and topics on the servers; `headrace up` does it by itself. Safe to run twice."""
+    prepare(settings)
+    click.echo("tables and topics: ready")
+
+
+COMMANDS = [api, relay, worker, sink, prepare_command]
