@@ -192,7 +192,8 @@ def _settings(kafka: str, group: str) -> dict[str, str | int | bool]:
 def _topic_id(kafka: str, topic: str) -> str:
     """The unique id of a topic: one made anew has another. Raises Unavailable or Fatal."""
     try:
-        described = AdminClient({"bootstrap.servers": kafka}).describe_topics(TopicCollection([topic]))
+        admin = AdminClient({"bootstrap.servers": kafka})  # kept: its answers die with it
+        described = admin.describe_topics(TopicCollection([topic]))
         return str(described[topic].result(_TIMEOUT).topic_id)
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
