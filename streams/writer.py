@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from schemas import WATERMARK_KEY, Aggregate, Domain, Fatal, Unavailable, encode, reach
+from schemas import WATERMARK_KEY, Aggregate, Control, Domain, Fatal, Unavailable, encode, reach
 from streams.failures import DeadLetter
 from streams.folding import Changes
 from streams.group import Membership
@@ -43,6 +43,7 @@ class ChunkWriter:
         given_up: Callable[[], bool],
     ) -> None:
         self._domain, self._partition, self._given_up = domain, partition, given_up
+        self._position = 0
         self._topics = [domain.aggregate_topic(aggregate) for aggregate in aggregates]
         self._producer = Producer(
             {
@@ -75,7 +76,7 @@ class ChunkWriter:
             try:
                 self._producer.begin_transaction()
                 self._send(changes)
-                self._commit_offset(next_offset, membership)
+                self._commit_offset(next_offset, membership, changes.mark)
                 reach("fold.produced")
                 self._until_done("commit", lambda: self._producer.commit_transaction(_STEP_SECONDS))
             except KafkaException as raised:
@@ -131,8 +132,11 @@ class ChunkWriter:
             self._domain.dead_letters_topic, value, letter.key, self._partition, headers=list(headers.items())
         )
 
-    def _commit_offset(self, next_offset: int, membership: Membership) -> None:
-        offsets = [TopicPartition(self._domain.events_topic, self._partition, next_offset)]
+    def _commit_offset(self, next_offset: int, membership: Membership, mark: Control | None) -> None:
+        # The position goes along as metadata, for those who want to see how far the folds are.
+        self._position = self._position if mark is None else mark.position
+        offset = TopicPartition(self._domain.events_topic, self._partition, next_offset, metadata=str(self._position))
+        offsets = [offset]
         metadata = membership.metadata()
         self._until_done(
             "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _STEP_SECONDS)
