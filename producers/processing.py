@@ -66,9 +66,7 @@ class Processor:
                 break
         for index in batch.pending:
             stream = batch.streams[index]
-            batch.results[index] = Conflict(
-                f"others keep writing to {stream}; send it again", rule="contended-stream"
-            )
+            batch.results[index] = Conflict(f"others keep writing to {stream}; send it again", rule="contended-stream")
         self._give_first_answers(batch)
         for stream, known in batch.known.items():
             if known.error is None and known.version:

@@ -31,15 +31,10 @@ def command_of(domain: Domain, kind: type[Command], body: bytes) -> Command:
     try:
         return _decoder(kind).decode(body)
     except (msgspec.DecodeError, ArithmeticError, UnicodeError, RecursionError):
-        fields = _object(body)
-        fields.setdefault("type", msgspec.Raw(_ENCODE(kind.__name__)))
-        command = decode_command(domain, _ENCODE(fields))
-        if type(command) is not kind:
-            name = type(command).__name__
-            raise Invalid(
-                f"this path takes {kind.__name__}, not {name}", rule="unknown-command", field="type"
-            ) from None
-        return command
+        fields, name = _object(body), msgspec.Raw(_ENCODE(kind.__name__))
+        if fields.setdefault("type", name) != name:
+            raise Invalid(f"this path takes {kind.__name__} only", rule="unknown-command", field="type") from None
+        return decode_command(domain, _ENCODE(fields))
 
 
 def command_at(domain: Domain, kind: type[Command], field: str | None, stream: str, body: bytes) -> Command:

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import ASGIApp
 from msgspec import UNSET
 
@@ -47,9 +48,7 @@ def _first(root: str, handler: CommandHandler, kind: type[Command]) -> HTTPRoute
     return begin
 
 
-def _further(
-    root: str, handler: CommandHandler, path: str, kind: type[Command], field: str | None
-) -> HTTPRouteHandler:
+def _further(root: str, handler: CommandHandler, path: str, kind: type[Command], field: str | None) -> HTTPRouteHandler:
     @post(
         f"{root}/{{stream:str}}/{path}",
         status_code=HTTPStatus.OK,
@@ -57,7 +56,7 @@ def _further(
         summary=kind.__doc__,
         tags=[handler.domain.name],
     )
-    async def go_on(request: Request[Any, Any, Any], stream: str) -> Response[bytes]:
+    async def go_on(request: Request[Any, Any, Any], stream: FromPath[str]) -> Response[bytes]:
         body = await request.body()
         command = command_at(handler.domain, kind, field, stream, body)
         return _response(await handler.handle(request_of(request, command, len(body))), HTTPStatus.OK, {})
