@@ -1,5 +1,6 @@
 """The lines of the bulk route: NDJSON in, NDJSON out."""
 
+import re
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, Union
 
@@ -13,6 +14,7 @@ from schemas import Domain, HeadraceError, Id, Invalid, Malformed, TooLarge, dec
 
 C = TypeVar("C")
 MAX_LINE = 1_000_000
+_FIELD = re.compile(r"field `(\w+)`")
 
 
 class Line(Struct, Generic[C], frozen=True, forbid_unknown_fields=True):
@@ -93,7 +95,9 @@ def _error(domain: Domain, data: bytes) -> HeadraceError:
         return error
     except msgspec.ValidationError as error:
         detail, _, path = str(error).partition(" - at ")
-        return Invalid(detail, rule="invalid-line", field=path.strip("`").removeprefix("$").removeprefix("."))
+        named = _FIELD.search(detail)
+        field = named[1] if named else path.strip("`").removeprefix("$").removeprefix(".")
+        return Invalid(detail, rule="invalid-line", field=field)
     except (msgspec.DecodeError, ArithmeticError, UnicodeError, RecursionError) as error:
         return Malformed(f"the line is not valid JSON: {error}", rule="malformed-json")
     return Invalid("the line cannot be read", rule="invalid-line")
