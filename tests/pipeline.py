@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -105,9 +105,9 @@ class Pipeline:
         self.running[name].kill()
         self.running.pop(name).wait()
 
-    def stop(self, names: Mapping[str, object] | None = None) -> None:
+    def stop(self, *names: str) -> None:
         """Stop all (or the named) processes in order with SIGTERM; fails when one does not end."""
-        for name in list(names or self.running):
+        for name in names or list(self.running):
             process = self.running.pop(name)
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
