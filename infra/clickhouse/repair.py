@@ -33,9 +33,7 @@ def repair(data: Path) -> list[str]:
     for logs in sorted(data.glob("**/store/*/*/deduplication_logs")):
         if part := _repair_table(logs):
             removed.append(part)
-            _log.warning(
-                "took out the deduplication record of part %s of %s: it was never written", part, logs.parent
-            )
+            _log.warning("took out the deduplication record of part %s of %s: it was never written", part, logs.parent)
     return removed
 
 
