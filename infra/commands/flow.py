@@ -1,0 +1,71 @@
+"""`headrace flow`: the way of each domain, from the objects that the code uses."""
+
+from importlib.resources import files
+
+import click
+from rich.console import Console
+from rich.tree import Tree
+
+from infra.config import Settings
+from schemas import Domain
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[DOMAIN]")
+@click.pass_obj
+def flow(settings: Settings, name: str | None) -> None:
+    """Show the way of every domain, or of DOMAIN: routes, topics, folds, tables and queries by their names."""
+    from infra.pipeline import domains
+    from schemas import Invalid
+
+    known = domains(settings)
+    if name is not None and name not in known:
+        raise Invalid(f"there is no domain {name!r}; there are {', '.join(known)}", field="domain")
+    out = Console(highlight=False)
+    for domain in known.values():
+        if name in (None, domain.name):
+            out.print(_tree(domain))
+
+
+def _tree(domain: Domain) -> Tree:
+    tree = Tree(f"[bold]{domain.name}[/]")
+    _commands(tree.add(f"[cyan]command[/]  producers/domains/{domain.name}.py"), domain)
+    events = ", ".join(event.__name__ for event in domain.events)
+    tree.add(f"[cyan]append[/]   PostgreSQL, domain {domain.key}: {events}")
+    relay = tree.add(f"[cyan]relay[/]    transactional id {domain.relay_transactional_id}")
+    relay.add(f"{domain.events_topic}  {domain.partitions} partitions, checkpoints in {domain.checkpoints_topic}")
+    fold = tree.add(f"[cyan]fold[/]     app {domain.worker_app}, streams/domains/{domain.name}.py")
+    for aggregate in domain.aggregates:
+        fold.add(f"{domain.aggregate_topic(aggregate)}  {aggregate.value.__name__}")
+    fold.add(f"{domain.held_topic}, {domain.dead_letters_topic}  what could not be folded")
+    _load(tree.add(f"[cyan]load[/]     sinks/domains/{domain.name}/"), domain)
+    _query(tree.add("[cyan]query[/]"), domain)
+    return tree
+
+
+def _commands(branch: Tree, domain: Domain) -> None:
+    from producers.http.paths import command_paths
+
+    root = f"/api/{domain.name}"
+    branch.add(f"POST {root}/  {domain.commands[0].__name__}")
+    for path, command in command_paths(domain).items():
+        branch.add(f"POST {root}/{{id}}/{path}  {command.__name__}")
+    branch.add(f"POST {root}/bulk  any of them, NDJSON")
+
+
+def _load(branch: Tree, domain: Domain) -> None:
+    from sinks.targets import targets_of
+
+    for target in targets_of(domain):
+        branch.add(f"{target.topic} -> {target.table}  group {domain.sink_group(target.topic)}")
+
+
+def _query(branch: Tree, domain: Domain) -> None:
+    root = f"/api/{domain.name}"
+    branch.add(f"GET {root}/, {root}/{{id}}, {root}/{{id}}/status, {root}/{{id}}/log, {root}/events")
+    branch.add(f"GET {root}/aggregates/{{{'|'.join(aggregate.name for aggregate in domain.aggregates)}}}")
+    for query in sorted(f.name for f in files(f"sinks.domains.{domain.name}").joinpath("queries").iterdir()):
+        branch.add(f"GET {root}/queries/{query.removesuffix('.sql')}")
+
+
+COMMANDS = [flow]
