@@ -63,6 +63,7 @@ class Pipeline:
     tree: Path = ROOT
     domain: str = "orders"
     port: int = field(default_factory=free_port)
+    second_port: int = field(default_factory=free_port)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
