@@ -4,11 +4,21 @@ From revision 54454 on, the wire has a flag behind each column's type (custom se
 `Native` format has none. So a block is walked column by column, and the flag put in or taken out.
 """
 
+from typing import NamedTuple
+
 from infra.clickhouse.columns import column
 from infra.clickhouse.errors import NOT_IMPLEMENTED, ServerError
 from infra.clickhouse.source import Source, text, varint
 
 _NO_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"  # block info: no overflow, no bucket
+
+
+class Block(NamedTuple):
+    """A block in the form of the wire, with block info before it; `columns` are names and types."""
+
+    rows: int
+    columns: list[tuple[str, str]]
+    body: bytes
 
 
 def to_engine(source: Source) -> tuple[int, int, bytes]:
@@ -31,27 +41,28 @@ def to_engine(source: Source) -> tuple[int, int, bytes]:
     return columns, rows, whole
 
 
-def to_wire(native: bytes) -> list[tuple[int, bytes]]:
-    """The blocks in the engine's bytes, each with its rows, in the form of the wire with block info before it."""
+def to_wire(native: bytes) -> list[Block]:
+    """The blocks in the engine's bytes."""
     source = Source(lambda: b"", native)
     blocks = []
     while source.position < len(native):
         start = source.position
-        columns, rows = source.varint(), source.varint()
+        count, rows = source.varint(), source.varint()
+        columns: list[tuple[str, str]] = []
         pieces: list[bytes] = [_NO_INFO]
-        for _ in range(columns):
-            source.binary()
-            spelling = source.text()
+        for _ in range(count):
+            name, spelling = source.text(), source.text()
+            columns.append((name, spelling))
             pieces += native[start : source.position], b"\x00"
             start = source.position
             _walk(source, spelling, rows)
         pieces.append(native[start : source.position])
-        blocks.append((rows, b"".join(pieces)))
+        blocks.append(Block(rows, columns, b"".join(pieces)))
     return blocks
 
 
 def header(columns: list[tuple[str, str]]) -> bytes:
-    """A block without rows, in the form of the wire: names and types that an insert must send."""
+    """A block without rows, in the form of the wire: names and types of a result, or that an insert must send."""
     named = b"".join(text(name) + text(spelling) + b"\x00" for name, spelling in columns)
     return _NO_INFO + varint(len(columns)) + varint(0) + named
 

@@ -127,9 +127,12 @@ class Connection:
     def _select(self, session: Session, query: Query, answer: "_Answer") -> None:
         rows = size = sent = count = 0
         for part in session.run(query.text, query.parameters):
-            for block_rows, block in blocks.to_wire(part.bytes()):
-                answer.block(block)
-                sent += block_rows
+            for block in blocks.to_wire(part.bytes()):
+                if not count:  # clients take the columns' types from a block without rows
+                    answer.block(blocks.header(block.columns))
+                if block.rows:
+                    answer.block(block.body)
+                sent += block.rows
                 count += 1
             rows, size = rows + part.rows_read(), size + part.bytes_read()
             answer.send(packets.progress(part.rows_read(), part.bytes_read()))
