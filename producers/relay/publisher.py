@@ -47,14 +47,19 @@ class Publisher:
         try:
             self._producer.init_transactions(_SECONDS)
         except KafkaException as error:
-            self._producer.close()
+            self._end()
             raise _unavailable(error) from error
 
     def __enter__(self) -> "Publisher":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self._producer.close()
+        self._end()
+
+    def _end(self) -> None:
+        # Not close(): it tries to settle the transaction, which is the next producer's part, and complains.
+        self._producer.purge()
+        del self._producer
 
     def checkpoint(self) -> Checkpoint:
         """How far the domain is published."""
