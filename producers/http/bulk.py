@@ -1,7 +1,7 @@
 """The bulk route: results stream back while the request is still being read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from litestar.types import Receive, Scope, Send
@@ -12,17 +12,20 @@ from producers.http.lines import Splitter, encode_results, request_of, result
 from producers.http.spool import Spool
 from producers.processing import Result
 from producers.requests import Request
-from schemas import HeadraceError, Malformed
+from schemas import HeadraceError, Malformed, reach
 
 MEDIA_TYPE = "application/x-ndjson"
 PATIENCE = 60.0
 _GROUPS_UNDER_WAY = 8
+_Entries = list[tuple[int, Request | HeadraceError]]
 
 
 class _Group:
     """Lines that were read together: what each of them asks for, and the results to come."""
 
-    def __init__(self, entries: list[tuple[int, Request | HeadraceError]], results: Awaitable[list[Result]]) -> None:
+    def __init__(
+        self, entries: list[tuple[int, Request | HeadraceError]], results: asyncio.Future[list[Result]]
+    ) -> None:
         self.entries = entries
         self.results = results
 
@@ -46,11 +49,17 @@ class BulkExchange:
         tasks = [asyncio.create_task(self._read(receive)), asyncio.create_task(self._settle())]
         try:
             await self._answer(send)
+            # Only now: a mistake in one of them must leave the response without its end, not shorten it.
             await asyncio.gather(*tasks)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            while not self._groups.empty():
+                group = self._groups.get_nowait()
+                if group is not None:
+                    group.results.cancel()
             self._spool.close()
 
     async def _read(self, receive: Receive) -> None:
@@ -83,6 +92,7 @@ class BulkExchange:
                 except HeadraceError as error:
                     outcomes = [e if isinstance(e, HeadraceError) else error for _, e in group.entries]
                 lines = [result(number, o) for (number, _), o in zip(group.entries, outcomes, strict=True)]
+                reach("http.answering")
                 self._spool.put(encode_results(lines))
         finally:
             self._spool.end()
@@ -101,7 +111,6 @@ class BulkExchange:
         while data:
             await send({"type": "http.response.body", "body": data, "more_body": True})
             data = await self._spool.get()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _ClientGone(Exception):

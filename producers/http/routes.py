@@ -15,7 +15,7 @@ from producers.http.bulk import BulkExchange
 from producers.http.intake import command_at, command_of, request_of
 from producers.http.paths import command_paths, stream_field
 from producers.requests import Receipt
-from schemas import Command, Invalid, encode
+from schemas import Command, Invalid, encode, reach
 
 MAX_BODY = 1_000_000
 
@@ -76,6 +76,7 @@ def _bulk(root: str, handler: CommandHandler) -> HTTPRouteHandler:
 
 
 def _response(receipt: Receipt, status: HTTPStatus, headers: dict[str, str]) -> Response[bytes]:
+    reach("http.answering")
     headers["ETag"] = f'"{receipt.version}"'
     if receipt.repeated is not UNSET:
         headers["Idempotency-Replayed"] = "true"
