@@ -1,0 +1,5 @@
+"""Queries over HTTP: rows of aggregates, events, and named SQL, each answer saying how fresh it is."""
+
+from sinks.query.routes import routes
+
+__all__ = ["routes"]

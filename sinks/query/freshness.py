@@ -1,0 +1,117 @@
+"""How fresh an answer is, and waiting until it is fresh enough: always by the progress of the very tables it reads."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+
+from schemas import Domain, Invalid, Unavailable
+from sinks.query.reader import Reader
+
+_PROGRESS = (
+    "SELECT topic, kafka_partition, max(position) AS upto, argMax(time, position) FROM progress "
+    "WHERE topic IN {topics:Array(String)} GROUP BY topic, kafka_partition"
+)
+_POLL_SECONDS = 0.01
+_DEFAULT_SECONDS, _MOST_SECONDS = 5.0, 30.0
+
+
+class Freshness(Struct, frozen=True):
+    """All tables that were read are complete up to `position`; the domain's last event is `head` (null: unknown).
+
+    `staleness_ms` is the age of the state that was read: 0 when complete.
+    """
+
+    position: int
+    head: int | None
+    complete: bool | None
+    staleness_ms: float | None
+    as_of: datetime
+
+
+class Wish(Struct, frozen=True):
+    """What a caller asks for: `eventual`, `token` with a position, or `strong`; and how long it waits."""
+
+    kind: str = "eventual"
+    position: int = 0
+    seconds: float = _DEFAULT_SECONDS
+
+
+def wish_of(domain: Domain, asked: dict[str, str]) -> Wish:
+    """The wish in the parameters `consistency`, `token` and `timeout`, which are taken out. Raises Invalid."""
+    kind, token, timeout = (asked.pop(name, None) for name in ("consistency", "token", "timeout"))
+    kind = kind or ("token" if token else "eventual")
+    if kind not in ("eventual", "token", "strong"):
+        raise Invalid("consistency must be eventual, token or strong", rule="invalid-parameter", field="consistency")
+    try:
+        seconds = float(timeout or _DEFAULT_SECONDS)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise Invalid(
+            f"timeout must be seconds from 0 to {_MOST_SECONDS:.0f}", rule="invalid-parameter", field="timeout"
+        )
+    if kind != "token":
+        return Wish(kind, 0, seconds)
+    name, _, position = (token or "").partition(":")
+    if name != domain.name or not (position.isascii() and position.isdecimal() and len(position) < 20):
+        detail = f"token must be one that a command of {domain.name} has answered, as {domain.name}:123"
+        raise Invalid(detail, rule="invalid-token", field="token")
+    return Wish(kind, int(position), seconds)
+
+
+class Tables:
+    """The progress of a domain's tables."""
+
+    def __init__(self, domain: Domain, reader: Reader, head: Callable[[Domain], int | None]) -> None:
+        self._domain, self._reader, self._head = domain, reader, head
+
+    async def fresh(self, tables: Iterable[str], wish: Wish) -> Freshness:
+        """Wait until the tables are as fresh as wished. Raises Unavailable, saying how far they are."""
+        topics = sorted({self._topic(table) for table in tables})
+        head = await asyncio.to_thread(self._head, self._domain)
+        if wish.kind == "strong" and head is None:
+            raise Unavailable(
+                "PostgreSQL does not answer, so the last position is not known", rule="head-unknown", retry_after=1
+            )
+        goal = head or 0 if wish.kind == "strong" else wish.position
+        deadline = time.monotonic() + wish.seconds
+        while True:
+            position, moment = await self._progress(topics)
+            if position >= goal:
+                return _freshness(position, moment, head)
+            if time.monotonic() >= deadline:
+                raise Unavailable(
+                    f"position {goal} is not in {', '.join(topics)} yet: they are complete up to {position}",
+                    rule="not-yet-visible",
+                    retry_after=1,
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _topic(self, table: str) -> str:
+        """The topic that a table is loaded from; rollups stand behind the events."""
+        for aggregate in self._domain.aggregates:
+            if aggregate.name == table:
+                return self._domain.aggregate_topic(aggregate)
+        return self._domain.events_topic
+
+    async def _progress(self, topics: list[str]) -> tuple[int, datetime | None]:
+        result = await self._reader.read(self._domain.projection_database, _PROGRESS, {"topics": topics})
+        done: dict[Any, tuple[int, datetime]] = {(topic, n): (upto, at) for topic, n, upto, at in result.rows}
+        wanted = [done.get((topic, n)) for topic in topics for n in range(self._domain.partitions)]
+        if None in wanted:
+            return 0, None
+        return min(each for each in wanted if each is not None)
+
+
+def _freshness(position: int, moment: datetime | None, head: int | None) -> Freshness:
+    now = datetime.now(UTC)
+    complete = None if head is None else position >= head
+    if complete:
+        staleness: float | None = 0.0
+    else:
+        staleness = None if moment is None else max(0.0, round((now - moment).total_seconds() * 1000, 1))
+    return Freshness(position, head, complete, staleness, now)
