@@ -1,5 +1,6 @@
 """The Faust app of one domain: its settings, and the registration of its tables and its agent."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any, cast
@@ -57,12 +58,13 @@ class FoldingApp(faust.App):
         self.instance = instance
         self.gauges = Gauges(domain.key)
         self.failure: HeadraceError | None = None
-        self.assignment = Assignment(kafka, domain, folder, self.gauges, self._fail)
+        self.assignment = Assignment(kafka, domain, folder, self.gauges, self.fail)
 
     def _new_transport(self) -> TransportT:
         return ChunkTransport(self.conf.broker_consumer, self)
 
-    def _fail(self, error: HeadraceError) -> None:
+    def fail(self, error: HeadraceError) -> None:
+        """End the work because of `error`; the first one counts."""
         self.failure = self.failure or error
 
     def offsets(self) -> dict[TP, int]:
@@ -70,7 +72,10 @@ class FoldingApp(faust.App):
         return {TP(self.domain.events_topic, number): next_ for number, next_ in self.assignment.offsets().items()}
 
     async def take_over(self) -> None:
-        """Open the partitions that the group has assigned to this worker. An error ends the work."""
+        """Open the partitions that the group has assigned to this worker.
+
+        After an error this never returns, so that nothing is read: the work has ended.
+        """
         consumer = self.consumer
         assert isinstance(consumer, ChunkConsumer)
         membership = consumer.membership(self.instance)
@@ -78,7 +83,8 @@ class FoldingApp(faust.App):
         try:
             await self.assignment.open(numbers, membership)
         except HeadraceError as error:
-            self._fail(error)
+            self.fail(error)
+            await asyncio.get_running_loop().create_future()
         self._show()
 
     async def revoked(self) -> None:

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import faust
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
+from schemas import HeadraceError, Unavailable
 from streams.assignment import Chunk
 from streams.group import Membership
 
@@ -44,6 +46,9 @@ class OffsetKeeper(Protocol):
 
     async def revoked(self) -> None:
         """All partitions are about to be taken away."""
+
+    def fail(self, error: HeadraceError) -> None:
+        """End the work because of `error`."""
 
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
@@ -142,7 +147,12 @@ class ChunkConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """The next chunks, at most one fetch's worth."""
-        runs, _ = await self._wait_next_records(timeout)
+        try:
+            runs, _ = await self._wait_next_records(timeout)
+        except KafkaError as error:
+            self._keeper.fail(Unavailable(f"reading the events failed: {error!r}"))
+            await self.sleep(timeout)
+            return
         generation = self.app.consumer_generation_id
         for tp, run in cast(dict[TP, Run], runs or {}).items():
             tp = TP(*tp)

@@ -21,12 +21,13 @@ def _delete_records(kafka: str, topic: str, partition: int, before: int) -> None
 
 
 def _configure(kafka: str, topic: str, **settings: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})
     resource = ConfigResource(ResourceType.TOPIC, topic)
     for name, value in settings.items():
         resource.add_incremental_config(
             ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
         )
-    for future in AdminClient({"bootstrap.servers": kafka}).incremental_alter_configs([resource]).values():
+    for future in admin.incremental_alter_configs([resource]).values():
         future.result(30)
 
 
