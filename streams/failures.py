@@ -49,7 +49,7 @@ def dead_letter(key: bytes | None, value: bytes | None, offset: int, error: Exce
     """The dead letter of a record; finds position and event id also in values that are no valid event."""
     try:
         stub = msgspec.json.decode(value or b"{}", type=_Stub)
-    except (msgspec.MsgspecError, UnicodeError):
+    except Exception:  # deep nesting is a RecursionError
         stub = _Stub()
     return DeadLetter(
         key=key,
@@ -57,7 +57,7 @@ def dead_letter(key: bytes | None, value: bytes | None, offset: int, error: Exce
         offset=offset,
         position=stub.position,
         event_id=stub.id,
-        error=_printable(f"{type(error).__name__}: {error}")[:_ERROR_CHARACTERS],
+        error=_printable("".join(traceback.format_exception_only(error)).strip())[:_ERROR_CHARACTERS],
         stack=_printable("".join(traceback.format_exception(error)))[-_STACK_CHARACTERS:],
     )
 

@@ -206,7 +206,7 @@ class _Run:
 
     def _mark_passed_over(self, record: Record) -> None:
         # An envelope has all fields of a control record. One held key must not make the whole table look old.
-        with suppress(msgspec.MsgspecError, UnicodeError):
+        with suppress(Exception):
             self._mark(_control_decoder.decode(record.value or b""))
 
     def _mark(self, control: Control) -> None:

@@ -55,9 +55,7 @@ class BulkRecovery(Recovery):
 
     logger = _faust_log
 
-    async def _build_highwaters(
-        self, consumer: ConsumerT, tps: set[TP], destination: Counter[TP], title: str
-    ) -> None:
+    async def _build_highwaters(self, consumer: ConsumerT, tps: set[TP], destination: Counter[TP], title: str) -> None:
         # Here and not in on_rebalance: heartbeats go on, so a long load does not cost the membership.
         if title == "active":
             await cast(PartitionOpener, self.app).take_over()

@@ -81,9 +81,7 @@ async def _run(domain: Domain, folder: Folder, kafka: str, data: Path, member: s
         raise failure
 
 
-async def _supervise(
-    app: FoldingApp, starting: "asyncio.Future[None]", stop: threading.Event
-) -> HeadraceError | None:
+async def _supervise(app: FoldingApp, starting: "asyncio.Future[None]", stop: threading.Event) -> HeadraceError | None:
     """Wait until the work ends; what ended it, None when it was stopped."""
     while not stop.is_set():
         if app.failure is not None:
