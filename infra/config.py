@@ -22,12 +22,8 @@ class Settings:
     home: Annotated[Path, "Directory of the embedded stack: data, logs and addresses."] = ROOT / ".headrace"
     kafka: Annotated[str, "Bootstrap servers of an existing Kafka, host:port; empty: the embedded one."] = ""
     postgres: Annotated[str, "URL of an existing PostgreSQL, postgresql://user:password@host:port/database."] = ""
-    clickhouse: Annotated[
-        str, "URL of an existing ClickHouse for loading, clickhouse://user:password@host:port/."
-    ] = ""
-    clickhouse_reader: Annotated[str, "URL of the same ClickHouse with a read-only user; needed with the former."] = (
-        ""
-    )
+    clickhouse: Annotated[str, "URL of an existing ClickHouse for loading, clickhouse://user:password@host:port/."] = ""
+    clickhouse_reader: Annotated[str, "URL of the same ClickHouse with a read-only user; needed with the former."] = ""
     http_host: Annotated[str, "Address that the HTTP API listens on."] = "127.0.0.1"
     http_port: Annotated[int, "Port of the HTTP API; 0 takes any free one."] = 8000
     namespace: Annotated[
@@ -83,9 +79,7 @@ def _check(settings: Settings) -> None:
 
     require(settings.http_port < 65536, "http_port", "must be a port below 65536")
     require(settings.log_level in _LEVELS, "log_level", f"must be one of {', '.join(_LEVELS)}")
-    require(
-        re.fullmatch(r"([a-z][a-z0-9_]*)?", settings.namespace) is not None, "namespace", "must be of a-z, 0-9, _"
-    )
+    require(re.fullmatch(r"([a-z][a-z0-9_]*)?", settings.namespace) is not None, "namespace", "must be of a-z, 0-9, _")
     require(
         re.fullmatch(r"([^:,/\s]+:\d+)?(,[^:,/\s]+:\d+)*", settings.kafka) is not None, "kafka", "must be host:port"
     )

@@ -34,9 +34,7 @@ def run_as(user: int, *needed: Path) -> list[str]:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise StackError(
-            "as root `setpriv` of util-linux is needed to start PostgreSQL; or start as an ordinary user"
-        )
+        raise StackError("as root `setpriv` of util-linux is needed to start PostgreSQL; or start as an ordinary user")
     group = pwd.getpwuid(user).pw_gid
     words = [setpriv, f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
     if not all(_open_to_others(path) for path in needed):

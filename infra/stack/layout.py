@@ -34,13 +34,9 @@ class Layout:
             for path in (layout.home, layout.data, layout.log, layout.run, layout.programs):
                 path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StackError(
-                f"cannot make the data home {layout.home}: {error.strerror}; set HEADRACE_HOME"
-            ) from error
+            raise StackError(f"cannot make the data home {layout.home}: {error.strerror}; set HEADRACE_HOME") from error
         if not all(os.access(path, os.W_OK) for path in (layout.home, layout.data, layout.log, layout.run)):
-            raise StackError(
-                f"the data home {layout.home} belongs to another user; set HEADRACE_HOME to one of yours"
-            )
+            raise StackError(f"the data home {layout.home} belongs to another user; set HEADRACE_HOME to one of yours")
         return layout
 
     @property

@@ -74,10 +74,13 @@ def down(home: Path, *, say: Callable[[str], None] = _silent) -> bool:
 
 
 def start(home: Path, name: str) -> None:
-    """Start a known program of a running stack that was stopped. Raises StackError."""
+    """Start a known program of a running stack that was stopped; a server answers then. Raises StackError."""
     layout, supervisor = _running(home)
     supervisor.resume(name)
     _await_running(layout, supervisor, name)
+    addresses = Addresses.read(layout.home)
+    if name in SERVERS and addresses:
+        _await_answer(layout, supervisor, name, getattr(addresses, name), embedded=True)
 
 
 def stop(home: Path, name: str) -> None:
@@ -116,9 +119,12 @@ def _servers(layout: Layout, supervisor: Supervisor, given: Addresses, say: Call
             found |= {field: address for field, address in known.items() if field.startswith(name)}
             continue
         program, urls = server.prepare(layout, _ports(layout, server, say), say)
+        known |= urls
+        found |= urls
+        # Before the launch: were we killed after it, the next start must find the address of what runs.
+        Addresses(**known).write(layout.home)
         supervisor.launch(program)
         started.append(name)
-        found |= urls
     addresses = Addresses(**found)
     for name in SERVERS:
         _await_answer(layout, supervisor, name, getattr(addresses, name), embedded=not getattr(given, name))

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -62,13 +62,11 @@ def write(kafka: str, topic: str, value: bytes) -> None:
 
 
 def values(kafka: str, topic: str) -> list[bytes]:
-    consumer = Consumer(
-        {"bootstrap.servers": kafka, "group.id": "g", "auto.offset.reset": "earliest", "enable.auto.commit": False}
-    )
-    consumer.subscribe([topic])
+    """What can be read of a topic with one record; a broker that has just come back may answer with errors first."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "none", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, 0, 0)])
     try:
-        found = consumer.consume(1, timeout=20)
-        return [value for message in found if isinstance(value := message.value(), bytes)]
+        return until(lambda: [v for m in consumer.consume(1, timeout=1) if isinstance(v := m.value(), bytes)], 40)
     finally:
         consumer.close()
 
@@ -281,6 +279,29 @@ def test_an_interrupted_start_leaves_nothing_running(tmp_path: Path) -> None:
     _, words = starting.communicate(timeout=60)
     assert b"KeyboardInterrupt" in words
     assert leftovers.find(tmp_path) == {}
+
+
+def test_a_start_that_was_killed_is_completed_by_the_next(tmp_path: Path) -> None:
+    code = f"import pathlib; from infra import stack; stack.up(pathlib.Path({str(tmp_path)!r}))"
+    starting = subprocess.Popen([sys.executable, "-c", code])
+    until(lambda: pids(tmp_path)["kafka"], what="Kafka runs")
+    starting.kill()
+    starting.wait()
+    try:
+        kafka = pids(tmp_path)["kafka"]
+        assert stack.up(tmp_path).kafka
+        assert pids(tmp_path)["kafka"] == kafka
+    finally:
+        stack.down(tmp_path)
+
+
+def test_a_stopped_server_answers_as_soon_as_it_is_started(home: Path) -> None:
+    addresses = stack.up(home)
+    stack.stop(home, "postgres")
+    with pytest.raises(psycopg2.OperationalError):
+        query(addresses.postgres, "SELECT 1")
+    stack.start(home, "postgres")
+    assert query(addresses.postgres, "SELECT 1") == [(1,)]
 
 
 def test_two_starts_at_once_make_one_stack(tmp_path: Path) -> None:
