@@ -40,7 +40,8 @@ class Loader:
         self._topic_id = _topic_id(kafka, target.topic)
         self._partitions: dict[int, Partition] = {}
         self._failure: Exception | None = None
-        self._consumer = Consumer(_settings(kafka, target.domain.sink_group(target.topic)))
+        settings = _settings(kafka, target.domain.sink_group(target.topic))
+        self._consumer = Consumer(settings, logger=logging.getLogger("sinks.librdkafka"))
         self._consumer.subscribe([target.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def run(self, stop: threading.Event) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 import click
@@ -36,9 +37,11 @@ def demo(settings: Settings, as_json: bool) -> None:
     with bars:
         tasks = {hop: bars.add_task(hop, total=None) for hop in HOPS}
 
-        def show(watch: Watch, due: int) -> None:
+        def show(watch: Watch, answers: Counter[str], due: int) -> None:
             for hop, task in tasks.items():
-                bars.update(task, completed=watch.done[hop], total=max(due, watch.done[hop]))
+                # What was handled before has passed all hops already.
+                done = answers.total() if hop == "accepted" else watch.done[hop] + answers["repeated"]
+                bars.update(task, completed=min(done, due), total=due)
 
         outcome: Outcome = run(settings, show)
     if as_json:

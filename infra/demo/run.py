@@ -47,7 +47,7 @@ class Outcome:
     sent: int
     events: int
     repeated: int
-    rates: dict[str, float]
+    rates: dict[str, int]
     seconds: float
     found: dict[str, Any]
     expected: dict[str, Any]
@@ -57,15 +57,15 @@ class Outcome:
         return self.found == self.expected
 
 
-def run(settings: Settings, show: Callable[[Watch, int], None]) -> Outcome:
-    """Run the demo on a running pipeline; `show` gets the progress, and the number of events that are due.
+def run(settings: Settings, show: Callable[[Watch, Counter[str], int], None]) -> Outcome:
+    """Run the demo on a running pipeline; `show` gets the hops, the answers (`new`, `repeated`), and how many are due.
 
     Raises Unavailable when a process of the pipeline goes away, Fatal when a command is refused.
     """
     return asyncio.run(_run(settings, show))
 
 
-async def _run(settings: Settings, show: Callable[[Watch, int], None]) -> Outcome:
+async def _run(settings: Settings, show: Callable[[Watch, Counter[str], int], None]) -> Outcome:
     bought = purchases()
     chunks = list(lines(commands(bought)))
     due = sum(chunk.count(b"\n") for chunk in chunks)
@@ -82,7 +82,7 @@ async def _run(settings: Settings, show: Callable[[Watch, int], None]) -> Outcom
     with Hops(domain, at) as hops:
         watch = Watch(hops.positions().accepted)
         sending = asyncio.create_task(feed(f"{url}/bulk", chunks, take))
-        await _follow(hops, watch, sending, lambda: show(watch, due - statuses["repeated"]))
+        await _follow(hops, watch, sending, lambda: show(watch, statuses, due))
         end = watch.begin + watch.done["accepted"]
     seconds = time.monotonic() - watch.started
     rates = {hop: round(watch.done[hop] / watch.finished[hop]) for hop in HOPS if watch.done[hop]}

@@ -1,7 +1,6 @@
 """A server of the stack goes down: clients get 503 and a time to retry, and work resumes by itself."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
