@@ -47,12 +47,12 @@ class FrameReader:
 
 def frame(plain: bytes, method: int) -> bytes:
     """One frame with `plain` in it."""
+    body: bytes
+    body = plain
     if method == LZ4:
-        body = lz4.compress(plain, store_size=False)
+        body = bytes(lz4.compress(plain, store_size=False))
     elif method == ZSTD:
-        body = zstd.compress(plain)
-    else:
-        body = plain
+        body = bytes(zstd.compress(plain))
     rest = _HEADER.pack(method, _HEADER.size + len(body), len(plain)) + body
     return _checksum(rest) + rest
 
