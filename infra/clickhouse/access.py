@@ -36,7 +36,9 @@ _READER_SETTINGS = {
     "use_query_cache",
 }
 _READER_STATEMENTS = {"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS"}
-_READER_FUNCTIONS = {"file", "filecluster"}
+_REFUSED_FUNCTIONS = {"file", "filecluster", "python"}
+# What can be written so that only the engine's parser knows what it is.
+_SUSPECT = re.compile(r"file|python|\\|;", re.IGNORECASE)
 _OUTFILE = re.compile(r"\boutfile\b", re.IGNORECASE)
 
 
@@ -89,9 +91,20 @@ def check_statement(first_word: str, query: str) -> None:
         raise ServerError(READONLY, "Cannot execute query in readonly mode: this user may only read.")
 
 
+def suspect(first_word: str, query: str) -> bool:
+    """Whether a reader's query must be looked at by the engine's parser before it runs."""
+    return first_word in ("DESCRIBE", "DESC") or _SUSPECT.search(query) is not None
+
+
 def check_tree(tree: str) -> None:
-    """Raise ServerError (164) when the syntax tree (`EXPLAIN AST`) of a reader's query reads the host's files."""
-    for line in tree.splitlines():
-        words = line.split()
-        if words[:1] == ["Function"] and words[1].lower() in _READER_FUNCTIONS:
-            raise ServerError(READONLY, f"Cannot execute query in readonly mode: function {words[1]} reads files.")
+    """Raise ServerError (164) for the syntax tree (`EXPLAIN AST`) of a query that leaves the engine's own tables.
+
+    That is one that reads files or the server's memory, or that describes a table function, for which the engine
+    connects to wherever the function says although it would not run it.
+    """
+    lines = [words for line in tree.splitlines() if (words := line.split())]
+    called = [words[1].lower() for words in lines if words[0] == "Function"]
+    for name in _REFUSED_FUNCTIONS.intersection(called):
+        raise ServerError(READONLY, f"Cannot execute query in readonly mode: function {name} is not for this user.")
+    if lines[0][0] == "DescribeQuery" and any(words[0] == "Function" for words in lines[:3]):
+        raise ServerError(READONLY, "Cannot execute query in readonly mode: describe a table or a subquery.")
