@@ -12,7 +12,7 @@ from infra.clickhouse.access import User, Users
 from infra.clickhouse.compression import FrameReader, frame
 from infra.clickhouse.engine import Engine, Session, first_word, quoted, tag
 from infra.clickhouse.errors import NOT_IMPLEMENTED, UNEXPECTED_PACKET, Disconnected, ServerError
-from infra.clickhouse.inserts import ONE_BLOCK, Insert, waiting_for_rows
+from infra.clickhouse.inserts import ONE_BLOCK, Insert, one_block, waiting_for_rows
 from infra.clickhouse.packets import Query
 from infra.clickhouse.source import Source, from_socket
 from infra.clickhouse.watch import Cancelled, Watch
@@ -83,9 +83,11 @@ class Connection:
         except (Disconnected, OSError):
             raise
         except Cancelled:
-            answer.end()
+            pass
         except Exception as error:  # whatever the engine says goes to the client
             answer.send(packets.exception(error))
+            return
+        answer.end()
 
     @contextlib.contextmanager
     def _prepared(self, user: User, query: Query) -> Iterator[Session]:
@@ -139,25 +141,31 @@ class Connection:
         if not count and (described := session.describe(query.text, query.parameters)):
             answer.block(blocks.header(described))
         answer.send(packets.profile(sent, count, size))
-        answer.end()
 
     def _insert(self, session: Session, insert: Insert, received: Source, answer: "_Answer") -> None:
-        answer.block(blocks.header(insert.columns(session)))
-        rows = size = 0
-        with tempfile.NamedTemporaryFile(dir=self._engine.spool, suffix=".native") as spool:
+        columns = insert.columns(session)
+        answer.block(blocks.header(columns))
+        with tempfile.TemporaryDirectory(dir=self._engine.spool) as spool:
+            file = Path(spool) / "rows.native"
+            count, rows, size = self._spool(file, received, answer)
+            with session.settings(ONE_BLOCK):
+                if count > 1:
+                    file = one_block(session, file, columns)
+                if rows:
+                    session.text(insert.statement(file))
+        answer.send(packets.progress(written_rows=rows, written_size=size))
+
+    def _spool(self, file: Path, received: Source, answer: "_Answer") -> tuple[int, int, int]:
+        """Write the rows that come to a file; answers how many blocks, rows and bytes they were."""
+        count = rows = size = 0
+        with file.open("wb") as spool:
             while True:
                 columns, block_rows, block = self._read_block(received)
                 answer.send(packets.NO_PROFILE_EVENTS)
                 if not columns:
-                    break
+                    return count, rows, size
                 spool.write(block)
-                rows, size = rows + block_rows, size + len(block)
-            spool.flush()
-            if rows:
-                with session.settings(ONE_BLOCK):
-                    session.text(insert.statement(Path(spool.name)))
-        answer.send(packets.progress(written_rows=rows, written_size=size))
-        answer.end()
+                count, rows, size = count + 1, rows + block_rows, size + len(block)
 
     def _read_block(self, received: Source) -> tuple[int, int, bytes]:
         packet = self._source.varint()

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class Engine:
         self.spool = data / "spool"
         self.spool.mkdir(exist_ok=True)
         for left in self.spool.iterdir():
-            left.unlink()
+            shutil.rmtree(left)
         self._main = Session(self)
 
     def close(self) -> None:

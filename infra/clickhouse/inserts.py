@@ -25,7 +25,7 @@ _INPUT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NO_SUCH_COLUMN = 16
-# All rows of one insert are one block, so that a repeated token is recognised whole, whatever its blocks were.
+# All rows of one insert become one part, which a token stands for whole.
 ONE_BLOCK = {
     "max_insert_threads": "1",
     "max_threads": "1",
@@ -83,3 +83,21 @@ def waiting_for_rows(query: str) -> Insert | None:
             after=f", 'Native', {structure}){match['after']}",
         )
     return None
+
+
+def one_block(session: Session, file: Path, columns: list[tuple[str, str]]) -> Path:
+    """The rows of a file as one block in a file beside it, under the settings ONE_BLOCK.
+
+    The engine's record of a token depends on the number of blocks: one, so that a token is recognised however a
+    client cuts its rows.
+    """
+    whole = file.with_name("whole.native")
+    named = ", ".join(f"{_identifier(name)} {spelling}" for name, spelling in columns)
+    structure = f"'Native', {quoted(named)}"
+    into = f"INSERT INTO FUNCTION file({quoted(str(whole))}, {structure})"
+    session.text(f"{into} SELECT * FROM file({quoted(str(file))}, {structure})")
+    return whole
+
+
+def _identifier(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
+from infra.clickhouse.errors import Disconnected
 from infra.clickhouse.packets import CLIENT_CANCEL
 from schemas import HeadraceError
 
@@ -26,7 +27,7 @@ class Watch:
         self._kill = kill
         self._lock = threading.Lock()
         self._running: dict[socket.socket, str] = {}
-        self._cancelled: set[str] = set()
+        self._killed: dict[str, HeadraceError] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
@@ -37,21 +38,20 @@ class Watch:
 
     @contextlib.contextmanager
     def over(self, client: socket.socket, tag: str) -> Iterator[None]:
-        """Watch `client` meanwhile. Raises Cancelled instead of the engine's error when the query was killed."""
+        """Watch `client` meanwhile. Raises Cancelled or Disconnected, whatever the engine says, for a killed query."""
         with self._lock:
             self._running[client] = tag
         try:
             yield
-        except Exception:
-            with self._lock:
-                cancelled = tag in self._cancelled
-            if cancelled:
-                raise Cancelled from None
-            raise
-        finally:
-            with self._lock:
-                self._running.pop(client, None)
-                self._cancelled.discard(tag)
+        except Exception as error:
+            raise self._end(client, tag) or error from None
+        if reason := self._end(client, tag):  # the engine may end a killed query as if it were complete
+            raise reason
+
+    def _end(self, client: socket.socket, tag: str) -> HeadraceError | None:
+        with self._lock:
+            self._running.pop(client, None)
+            return self._killed.pop(tag, None)
 
     def _run(self) -> None:
         while not self._stop.wait(_SECONDS):
@@ -60,19 +60,22 @@ class Watch:
             with contextlib.suppress(OSError, ValueError):  # closed meanwhile
                 readable, _, _ = select.select(list(running), [], [], 0)
                 for client in readable:
-                    if self._gone(client):
-                        self._cancel(running[client])
+                    if reason := self._reason(client):
+                        self._end_query(running[client], reason)
 
     @staticmethod
-    def _gone(client: socket.socket) -> bool:
+    def _reason(client: socket.socket) -> HeadraceError | None:
         try:
-            return client.recv(1, socket.MSG_PEEK) in (b"", bytes([CLIENT_CANCEL]))
+            sent = client.recv(1, socket.MSG_PEEK)
         except OSError:
-            return True
+            sent = b""
+        if not sent:
+            return Disconnected("the client went away while its query ran")
+        return Cancelled() if sent == bytes([CLIENT_CANCEL]) else None
 
-    def _cancel(self, tag: str) -> None:
+    def _end_query(self, tag: str, reason: HeadraceError) -> None:
         with self._lock:
-            if tag not in self._running.values() or tag in self._cancelled:
+            if tag not in self._running.values() or tag in self._killed:
                 return
-            self._cancelled.add(tag)
+            self._killed[tag] = reason
         self._kill(tag)
