@@ -120,9 +120,7 @@ def test_what_builds_on_a_fallen_write_falls_with_it_whole(store: EventStore, wr
     assert store.head().position == 2
 
 
-def test_the_same_version_with_another_history_is_a_conflict(
-    store: EventStore, writer: Writer, orders: Domain
-) -> None:
+def test_the_same_version_with_another_history_is_a_conflict(store: EventStore, writer: Writer, orders: Domain) -> None:
     store.append([writer.write("a")])
     other = Writer(orders)
     other.write("a", data=b'{"type":"Other"}')
@@ -215,9 +213,7 @@ def test_the_hash_chain_can_be_recomputed_from_what_is_stored(
     store: EventStore, writer: Writer, orders: Domain
 ) -> None:
     for n in range(4):
-        store.append(
-            [writer.write(f"s{i % 3}", events=1 + i % 2, data=b'{"n":%d,"i":%d}' % (n, i)) for i in range(7)]
-        )
+        store.append([writer.write(f"s{i % 3}", events=1 + i % 2, data=b'{"n":%d,"i":%d}' % (n, i)) for i in range(7)])
     tips: dict[str, bytes] = {}
     for event in store.read(0, 1000):
         tips[event.stream] = event_hash(

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterable, Iterator
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +63,12 @@ class Exchange:
         head = ["POST /api/orders/bulk HTTP/1.1", "Host: test", "Transfer-Encoding: chunked", *headers, "", ""]
         self.socket.sendall("\r\n".join(head).encode())
         self.received = b""
+
+    def __enter__(self) -> "Exchange":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.socket.close()
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(b"%x\r\n%s\r\n" % (len(data), data))
@@ -137,21 +144,21 @@ def test_an_empty_request_has_an_empty_answer(url: str) -> None:
 
 
 def test_results_come_while_the_request_is_still_being_sent(url: str) -> None:
-    exchange = Exchange(url)
-    for n in range(1, 4):
-        text = line(place(f"o{n}"))
-        exchange.send(text[:20])
-        exchange.send(text[20:])
-        exchange.read_until(b'"token":"orders:%d"' % n)
-    exchange.socket.sendall(b"0\r\n\r\n")
-    assert exchange.read_until(b"0\r\n\r\n").count(b'"receipt"') == 3
+    with Exchange(url) as exchange:
+        for n in range(1, 4):
+            text = line(place(f"o{n}"))
+            exchange.send(text[:20])
+            exchange.send(text[20:])
+            exchange.read_until(b'"token":"orders:%d"' % n)
+        exchange.socket.sendall(b"0\r\n\r\n")
+        assert exchange.read_until(b"0\r\n\r\n").count(b'"receipt"') == 3
 
 
 def test_a_client_that_waits_to_be_asked_for_the_body_is_asked(url: str) -> None:
-    exchange = Exchange(url, "Expect: 100-continue")
-    exchange.read_until(b"100 Continue")
-    exchange.send(line(place()))
-    exchange.read_until(b'"token":"orders:1"')
+    with Exchange(url, "Expect: 100-continue") as exchange:
+        exchange.read_until(b"100 Continue")
+        exchange.send(line(place()))
+        exchange.read_until(b'"token":"orders:1"')
 
 
 def test_a_client_may_send_everything_before_it_reads_anything(url: str, store: PostgresEventStore) -> None:
@@ -202,10 +209,9 @@ def test_a_line_that_is_too_long_gets_an_error_and_the_rest_goes_on(url: str) ->
 def test_a_client_that_goes_away_in_the_middle_of_a_line_leaves_no_half_command(
     url: str, store: PostgresEventStore
 ) -> None:
-    exchange = Exchange(url)
-    exchange.send(line(place("whole")) + line(place("half"))[:-1])
-    exchange.read_until(b'"receipt"')
-    exchange.socket.close()
+    with Exchange(url) as exchange:
+        exchange.send(line(place("whole")) + line(place("half"))[:-1])
+        exchange.read_until(b'"receipt"')
     assert outcome(post(url, line(place("next")))[0])[1] == 200
     assert [event.stream for event in store.read(0, 10)] == ["whole", "next"]
 
@@ -213,8 +219,7 @@ def test_a_client_that_goes_away_in_the_middle_of_a_line_leaves_no_half_command(
 def test_while_the_database_is_away_lines_wait_and_then_go_on_in_their_order(postgres: str, orders: Domain) -> None:
     with proxy_of(postgres) as proxy:
         store = PostgresEventStore(proxy.url(postgres), orders)
-        with serving(orders, store) as url:
-            exchange = Exchange(url)
+        with serving(orders, store) as url, Exchange(url) as exchange:
             exchange.send(line(place("first")))
             exchange.read_until(b'"line":1')
             proxy.cut()

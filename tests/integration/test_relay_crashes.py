@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -34,12 +34,26 @@ class Relay:
         return self._log.read_text()
 
     def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                assert self.process.wait(30) == 0, self.log()
-            finally:
-                self.process.kill()
+        self.process.terminate()
+        assert self.process.wait(30) == 0, self.log()
+
+
+Start = Callable[..., Relay]
+
+
+@pytest.fixture
+def start(tmp_path: Path, postgres: str, kafka: str, domain: Domain) -> Iterator[Start]:
+    """Starts relays by name; what still runs after the test is killed."""
+    started: list[Relay] = []
+
+    def start_one(name: str, crash_point: str = "") -> Relay:
+        started.append(Relay(tmp_path / f"{name}.log", postgres, kafka, domain, crash_point))
+        return started[-1]
+
+    yield start_one
+    for relay in started:
+        relay.process.kill()
+        relay.process.wait()
 
 
 @pytest.fixture
@@ -52,9 +66,9 @@ def store(postgres: str, domain: Domain) -> Iterator[PostgresEventStore]:
 @pytest.mark.parametrize("point", ["relay.read", "relay.produced", "relay.committed"])
 @pytest.mark.parametrize("time", [1, 3])
 def test_a_relay_killed_at_any_step_leaves_each_event_once_and_in_order(
-    store: PostgresEventStore, postgres: str, kafka: str, domain: Domain, tmp_path: Path, point: str, time: int
+    store: PostgresEventStore, kafka: str, domain: Domain, start: Start, point: str, time: int
 ) -> None:
-    killed = Relay(tmp_path / "killed.log", postgres, kafka, domain, f"{point}:{time}")
+    killed = start("killed", f"{point}:{time}")
     numbers = count(0, 20)
 
     def exit_code_after_more_orders() -> int | None:
@@ -66,22 +80,23 @@ def test_a_relay_killed_at_any_step_leaves_each_event_once_and_in_order(
     assert f"crash point {point} reached" in killed.log()
     before = read(kafka, domain).positions
     assert sorted(before) == list(range(1, len(before) + 1))
-    again = Relay(tmp_path / "again.log", postgres, kafka, domain)
+    again = start("again")
     complete(kafka, domain, store.head().position)
     again.end()
 
 
 def test_a_second_relay_stands_by_and_takes_over_when_the_first_is_killed(
-    store: PostgresEventStore, postgres: str, kafka: str, domain: Domain, tmp_path: Path
+    store: PostgresEventStore, kafka: str, domain: Domain, start: Start
 ) -> None:
     append(store, domain, paid_orders(0, 50))
-    first = Relay(tmp_path / "first.log", postgres, kafka, domain)
+    first = start("first")
     complete(kafka, domain, 100)
-    second = Relay(tmp_path / "second.log", postgres, kafka, domain)
+    second = start("second")
     until(lambda: "standing by" in second.log(), 30)
     append(store, domain, paid_orders(50, 100))
     complete(kafka, domain, 200)
     first.process.kill()
+    first.process.wait()
     append(store, domain, paid_orders(100, 150))
     complete(kafka, domain, 300)
     assert "goes on after position" in second.log()
@@ -89,10 +104,10 @@ def test_a_second_relay_stands_by_and_takes_over_when_the_first_is_killed(
 
 
 def test_a_relay_that_refuses_the_database_ends_with_a_sentence(
-    store: PostgresEventStore, postgres: str, kafka: str, domain: Domain, tmp_path: Path
+    store: PostgresEventStore, postgres: str, kafka: str, domain: Domain, start: Start
 ) -> None:
     append(store, domain, paid_orders(0, 10))
-    relay = Relay(tmp_path / "first.log", postgres, kafka, domain)
+    relay = start("first")
     complete(kafka, domain, 20)
     connection = psycopg2.connect(postgres)
     with connection, connection.cursor() as cursor:

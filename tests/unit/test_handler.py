@@ -213,9 +213,7 @@ def test_streams_that_fell_out_of_the_cache_are_loaded_again(store: CountingStor
     assert rules(run(store, scenario, cache_size=2)) == [""] * 20
 
 
-def test_a_mistake_in_the_rules_fails_its_command_alone(
-    store: CountingStore, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_mistake_in_the_rules_fails_its_command_alone(store: CountingStore, caplog: pytest.LogCaptureFixture) -> None:
     def mistaken(state: Any, command: Any, facts: Any) -> Any:
         if isinstance(command, CancelOrder):
             raise KeyError("reason")

@@ -135,9 +135,7 @@ def test_an_order_is_accepted_exactly_when_its_exact_sum_is_the_total(lines: lis
     [event] = decide(None, right, NOW)
     assert isinstance(event, OrderPlaced)
     assert event.items == sum(quantity for quantity, _ in lines)
-    wrong = PlaceOrder(
-        order_id="o1", customer_id="c1", lines=made, total=Money(exact + Decimal("0.01"), "EUR"), at=DAY
-    )
+    wrong = PlaceOrder(order_id="o1", customer_id="c1", lines=made, total=Money(exact + Decimal("0.01"), "EUR"), at=DAY)
     with pytest.raises(Refused):
         decide(None, wrong, NOW)
 
