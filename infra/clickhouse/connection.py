@@ -110,7 +110,7 @@ class Connection:
         try:
             if access.suspect(word, query.text):
                 session.text(f"SELECT formatQuery({quoted(query.text)})")  # raises for several statements in one
-                access.check_tree(session.text(f"EXPLAIN AST {query.text}"))
+                access.check_tree(session.text(f"EXPLAIN AST {query.text}", query.parameters))
             session.set({**access.reader_settings(query.settings), "log_comment": mark})
             session.set({"readonly": "1"})
             yield session

@@ -88,9 +88,10 @@ class Session:
             if settings:
                 self.text("SET " + ", ".join(f"{_name(name)} = DEFAULT" for name in settings))
 
-    def text(self, query: str) -> str:
+    def text(self, query: str, parameters: Mapping[str, str] | None = None) -> str:
         """The result of a query of our own, tab separated."""
-        return str(self._connection.query(query, "TabSeparated").bytes().decode()).removesuffix("\n")
+        found = self._connection.query(query, "TabSeparated", params=dict(parameters or {}) or None).bytes()
+        return str(found.decode()).removesuffix("\n")
 
     def json_lines(self, query: str) -> list[dict[str, Any]]:
         """The rows of a query of our own, each by its columns' names."""

@@ -10,11 +10,15 @@ from typing import Any
 
 import clickhouse_driver
 import psutil
+import pytest
+from clickhouse_driver.errors import ServerException
 
 from tests.architecture.source import ROOT
 from tests.pipeline import until
 
 USERS = {"writer": {"name": "writer", "password": "w"}, "reader": {"name": "reader", "password": "r"}}
+ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(sipHash64(number))"
+DEDUPLICATED = "ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 1000"
 _READY = re.compile(r"ready on 127\.0\.0\.1:(\d+)")
 
 
@@ -50,7 +54,7 @@ class ClickHouse:
         return sum(1 for one in found if one.status != psutil.CONN_LISTEN)
 
     def threads(self) -> int:
-        """Threads that serve clients: those that Python started."""
+        """Threads of the server, the engine's own too."""
         return psutil.Process(self.process.pid).num_threads()
 
     def stop(self) -> int:
@@ -69,3 +73,25 @@ def start(data: Path, users: Path, log: Path) -> "subprocess.Popen[bytes]":
     with log.open("wb") as out:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment)
+
+
+def count(client: Any, table: str) -> tuple[int, int]:
+    """Rows and sum of column a."""
+    ((rows, total),) = client.execute(f"SELECT count(), sum(a) FROM {table}")
+    return rows, total
+
+
+def error_code(client: Any, query: str, **more: Any) -> int:
+    """Code of the error of a query."""
+    with pytest.raises(ServerException) as raised:
+        client.execute(query, **more)
+    return int(raised.value.code)
+
+
+def running(server: ClickHouse, part: str) -> int:
+    """Running queries whose text has `part`, without the one that asks."""
+    asking = server.client()
+    query = "SELECT count() FROM system.processes WHERE position(query, %(p)s) > 0 AND position(query, 'processes') = 0"
+    ((found,),) = asking.execute(query, {"p": part})
+    asking.disconnect()
+    return int(found)

@@ -288,3 +288,9 @@ def test_a_wrong_name_or_password_does_not_get_in(server: ClickHouse, user: str,
     client = clickhouse_driver.Client("127.0.0.1", server.port, user=user, password=password)
     assert outcome(client, "SELECT 1") == 516
     client.disconnect()
+
+
+def test_bound_parameters_stand_beside_an_escaped_quote(server: ClickHouse) -> None:
+    reader = server.client("reader", settings={"server_side_params": True})
+    assert reader.execute("SELECT 'it\\'s', {x:UInt64}", {"x": 5}) == [("it's", 5)]
+    reader.disconnect()
