@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,27 +53,30 @@ def _administer(url: str, statement: str, *names: str) -> None:
         connection.close()
 
 
-def _in_database(url: str, name: str) -> str:
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
+@contextmanager
+def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+    """URL of a new database, a copy of `template`; dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    try:
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+    finally:
+        _administer(server, "DROP DATABASE {} WITH (FORCE)", name)
 
 
 @pytest.fixture(scope="session")
 def _template(servers: Addresses) -> Iterator[str]:
     """Name of a migrated database that the tests' databases are cloned from."""
-    name = f"template_{uuid.uuid4().hex[:8]}"
-    _administer(servers.postgres, "CREATE DATABASE {}", name)
-    migrations.migrate(_in_database(servers.postgres, name))
-    yield name
-    _administer(servers.postgres, "DROP DATABASE {} WITH (FORCE)", name)
+    with fresh_database(servers.postgres) as url:
+        migrations.migrate(url)
+        yield urlsplit(url).path.lstrip("/")
 
 
 @pytest.fixture
 def postgres(servers: Addresses, _template: str) -> Iterator[str]:
     """URL of a fresh, migrated database of this test alone."""
-    name = f"test_{uuid.uuid4().hex[:8]}"
-    _administer(servers.postgres, "CREATE DATABASE {} TEMPLATE {}", name, _template)
-    yield _in_database(servers.postgres, name)
-    _administer(servers.postgres, "DROP DATABASE {} WITH (FORCE)", name)
+    with fresh_database(servers.postgres, _template) as url:
+        yield url
 
 
 @pytest.fixture

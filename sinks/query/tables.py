@@ -167,4 +167,4 @@ def _bind(parameters: dict[str, Any], value: str) -> str:
 
 
 def _literal(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + value.replace("'", "''") + "'"
