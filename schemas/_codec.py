@@ -54,5 +54,5 @@ def decode_command(domain: Domain, body: bytes) -> Command:
         if named := _FIELD.search(detail):
             field = f"{field}.{named[1]}" if field else named[1]
         raise Invalid(detail, rule="invalid-field", field=field) from error
-    except (msgspec.DecodeError, ArithmeticError, UnicodeError) as error:
+    except (msgspec.DecodeError, ArithmeticError, UnicodeError, RecursionError) as error:
         raise Malformed(f"the body is not valid JSON: {error}", rule="malformed-json") from error
