@@ -8,7 +8,6 @@ from typing import Any
 import uvicorn
 from litestar import Litestar, get
 from litestar.openapi import OpenAPIConfig
-from sinks.query import routes as query_routes
 
 from infra.config import Settings
 from infra.pipeline import addresses, domains
@@ -16,6 +15,7 @@ from producers import CommandHandler, PostgresEventStore
 from producers.http import EXCEPTION_HANDLERS
 from producers.http import routes as command_routes
 from schemas import Domain, HeadraceError, stage_module
+from sinks.query import routes as query_routes
 
 
 def application(settings: Settings) -> Litestar:

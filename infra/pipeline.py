@@ -2,13 +2,16 @@
 
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from infra import migrations, stack, topics
 from infra.config import Settings, variable
 from infra.stack import Addresses, Program
-from schemas import Domain, Fatal, discover
+from schemas import Domain, Fatal, Unavailable, discover
+
+_API_SECONDS = 30.0
 
 
 def given(settings: Settings) -> Addresses:
@@ -64,11 +67,24 @@ def bring_up(settings: Settings, say: Callable[[str], None]) -> Addresses:
         prepare(settings)
         say("tables and topics: ready")
         stack.add(settings.home, programs(settings), say=say)
+        _await_api(settings)
     except BaseException:
         if not ran:
             stack.down(settings.home)
         raise
     return at
+
+
+def _await_api(settings: Settings) -> None:
+    deadline = time.monotonic() + _API_SECONDS
+    while True:
+        try:
+            socket.create_connection((settings.http_host, settings.http_port), timeout=1).close()
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"the API does not listen after {_API_SECONDS:.0f} s; `headrace logs api`") from error
+            time.sleep(0.05)
 
 
 def _check_port(settings: Settings) -> None:
