@@ -5,9 +5,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from schemas import Domain, Fatal, HeadraceError, encode, reach
+from schemas import Domain, Fatal, HeadraceError, Unavailable, encode, reach
 from streams.folding import Changes, Folder, Record
 from streams.gauges import Gauges
 from streams.group import Membership
@@ -15,6 +16,8 @@ from streams.loading import Loader
 from streams.writer import ChunkWriter
 
 _log = logging.getLogger(__name__)
+
+_COMMIT_SECONDS = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Assignment:
         self._open: dict[int, Partition] = {}
         self._threads = ThreadPoolExecutor(domain.partitions, "headrace-fold")
         self._opening = asyncio.Lock()
+        self._working: set[asyncio.Future[None]] = set()
         self._ended = False
 
     def offsets(self) -> dict[int, int]:
@@ -91,7 +95,8 @@ class Assignment:
             except asyncio.CancelledError:
                 # The thread must end before the next attempt, or it would fence that attempt's producers.
                 cancelled.set()
-                await asyncio.gather(work, return_exceptions=True)
+                with suppress(Exception):
+                    await self._release(await work)
                 raise
             self._open = {partition.number: partition for partition in opened}
             for partition in opened:
@@ -132,12 +137,11 @@ class Assignment:
                 into |= {(topic, p.number): p.rows[index] for p in opened}
             marks = loader.load(into)
             for partition in opened:
-                partition.next = self._start(
-                    partition.number,
-                    committed[partition.number],
-                    {marks[topic, partition.number] for topic in tables},
-                )
-                loader.check(partition.number, partition.next)
+                number = partition.number
+                positions = {marks[topic, number] for topic in tables}
+                partition.next = self._start(number, committed[number], positions)
+                partition.writer.position = max(positions)
+                loader.check(number, partition.next)
         _log.info(
             "%s: partitions %s loaded in %.1f s: %s rows, %d keys held",
             self._domain.key,
@@ -192,9 +196,16 @@ class Assignment:
         partition.commit = asyncio.ensure_future(self._commit(partition, changes, chunk.end))
 
     async def _commit(self, partition: Partition, changes: Changes, end: int) -> None:
-        loop = asyncio.get_running_loop()
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, partition.writer.commit, changes, end, partition.membership
+        )
+        self._working.add(work)
+        work.add_done_callback(self._done)
         try:
-            await loop.run_in_executor(self._threads, partition.writer.commit, changes, end, partition.membership)
+            # A library's call may outlive its own time limit, so the limit is kept here.
+            await asyncio.wait_for(asyncio.shield(work), _COMMIT_SECONDS)
+        except TimeoutError:
+            self._end(Unavailable(f"Kafka did not take a chunk of partition {partition.number} in {_COMMIT_SECONDS} s"))
         except HeadraceError as error:
             self._end(error)
         except Exception as error:
@@ -203,6 +214,16 @@ class Assignment:
         else:
             self._gauges.committed(partition.number, changes, end)
 
+    def _done(self, work: "asyncio.Future[None]") -> None:
+        self._working.discard(work)
+        if not work.cancelled():
+            work.exception()  # seen, also when nobody waits for it any more
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a thread still waits for Kafka."""
+        return bool(self._working)
+
     async def close(self) -> None:
         """Give all partitions back, after the transactions that are under way."""
         closing, self._open = list(self._open.values()), {}
@@ -210,8 +231,11 @@ class Assignment:
         commits = [partition.commit for partition in closing if partition.commit is not None]
         if commits:
             await asyncio.wait(commits)
+        await self._release(closing)
+
+    async def _release(self, partitions: Iterable[Partition]) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(None, partition.writer.close) for partition in closing))
+        await asyncio.gather(*(loop.run_in_executor(None, partition.writer.close) for partition in partitions))
 
     def _end(self, error: HeadraceError) -> None:
         if not self._ended:

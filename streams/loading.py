@@ -1,6 +1,7 @@
 """Reads what an assigned partition starts from: its committed offset, its rows and its held keys, in bulk."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
 import msgspec
@@ -8,11 +9,10 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaErr
 
 from schemas import WATERMARK_KEY, Control, Domain, Fatal, Unavailable
 
-_log = logging.getLogger(__name__)
-
 Place = tuple[str, int]  # topic and partition
 _control_decoder = msgspec.json.Decoder(Control)
 _SECONDS = 10.0
+_SILENCE_SECONDS = 30.0
 
 
 class Loader:
@@ -38,7 +38,7 @@ class Loader:
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.message.max.bytes": 4_000_000,
             },
-            logger=_log,
+            logger=logging.getLogger("librdkafka"),
         )
 
     def __enter__(self) -> "Loader":
@@ -80,10 +80,14 @@ class Loader:
         try:
             self._consumer.list_topics(timeout=_SECONDS)  # or the first fetch waits a second for metadata
             self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for topic, number in into])
+            progress = time.monotonic()
             while waiting:
-                if self._given_up():
-                    raise Unavailable("loading the tables was given up")
+                if self._given_up() or time.monotonic() > progress + _SILENCE_SECONDS:
+                    raise Unavailable(
+                        "loading the tables was given up: Kafka did not answer, or another rebalance came"
+                    )
                 for message in self._consumer.consume(10_000, 0.05):
+                    progress = time.monotonic()
                     error = message.error()
                     place = (str(message.topic()), int(message.partition() or 0))
                     if error is None:

@@ -14,11 +14,13 @@ from schemas import Domain, Fatal, HeadraceError, Unavailable, stage_module
 from streams.app import FoldingApp, register
 from streams.folding import Folder
 from streams.identity import instance
+from streams.quiet import quieten
 
 _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.1
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 15.0
+_END_SECONDS = 3.0  # after a failure nothing is worth waiting for
 
 
 def run_worker(domain: Domain, kafka: str, data: Path, stop: threading.Event | None = None) -> None:
@@ -32,23 +34,17 @@ def run_worker(domain: Domain, kafka: str, data: Path, stop: threading.Event | N
     stop = stop or threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    _quieten("faust", "mode", "aiokafka")
+    quieten("faust", "mode", "aiokafka")
+    logging.getLogger("librdkafka").setLevel(logging.ERROR)
     folder = Folder(domain, stage_module("streams", domain).FOLDS)
     if _wait_for_topics(domain, kafka, stop):
         with instance(data, domain.worker_app) as member:
             asyncio.run(_run(domain, folder, kafka, data, member, stop))
 
 
-def _quieten(*libraries: str) -> None:
-    """Let the libraries speak of what is wrong alone, unless everything is wanted."""
-    if not _log.isEnabledFor(logging.DEBUG):
-        for name in libraries:
-            logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def _wait_for_topics(domain: Domain, kafka: str, stop: threading.Event) -> bool:
     """Wait for Kafka; False when stopped meanwhile. Raises Fatal when a topic is missing or has other partitions."""
-    admin = AdminClient({"bootstrap.servers": kafka}, logger=logging.getLogger("streams.librdkafka"))
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=logging.getLogger("librdkafka"))
     while not stop.is_set():
         try:
             found = {name: len(topic.partitions) for name, topic in admin.list_topics(timeout=3).topics.items()}
@@ -72,10 +68,12 @@ async def _run(domain: Domain, folder: Folder, kafka: str, data: Path, member: s
     failure = await _supervise(app, starting, stop)
     if failure is None:
         _log.info("%s: stopping", domain.key)
-    try:
-        await asyncio.wait_for(_stop(app, starting), _STOP_SECONDS)
-    except Exception as error:
-        _log.error("%s: did not stop in order (%r); ending at once", domain.key, failure or error)
+    else:
+        app.assignment.end()
+    in_order = await _stop(app, starting, _STOP_SECONDS if failure is None else _END_SECONDS)
+    if not in_order or app.assignment.stuck:
+        # Threads that wait for Kafka would keep the process from ending.
+        _log.error("%s: ending at once: %s", domain.key, failure.detail if failure else "it did not stop in order")
         os._exit(1)
     if failure is not None:
         raise failure
@@ -94,8 +92,15 @@ async def _supervise(app: FoldingApp, starting: "asyncio.Future[None]", stop: th
     return None
 
 
-async def _stop(app: FoldingApp, starting: "asyncio.Future[None]") -> None:
-    await app.assignment.close()
-    app.assignment.end()
-    starting.cancel()
-    await app.stop()
+async def _stop(app: FoldingApp, starting: "asyncio.Future[None]", seconds: float) -> bool:
+    """Finish the chunks under way, then stop everything; False when that took too long or failed."""
+    try:
+        async with asyncio.timeout(seconds):
+            await app.assignment.close()
+            app.assignment.end()
+            starting.cancel()
+            await app.stop()
+    except Exception:
+        _log.debug("stopping failed", exc_info=True)
+        return False
+    return True

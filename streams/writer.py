@@ -32,6 +32,7 @@ class ChunkWriter:
     """The transactional producer of one partition. All methods block; call them from a thread.
 
     `given_up` is asked between attempts: once it is true, waiting for a broker that does not answer ends.
+    `position` is the position up to which all is committed.
     """
 
     def __init__(
@@ -43,20 +44,23 @@ class ChunkWriter:
         given_up: Callable[[], bool],
     ) -> None:
         self._domain, self._partition, self._given_up = domain, partition, given_up
-        self._position = 0
+        self.position = 0
         self._topics = [domain.aggregate_topic(aggregate) for aggregate in aggregates]
         self._producer = Producer(
             {
                 "bootstrap.servers": kafka,
                 "transactional.id": domain.worker_transactional_id(partition),
                 "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+                "reconnect.backoff.max.ms": 1_000,
+                # Otherwise sending offsets hangs for good once a broker went away and came back (librdkafka #5511).
+                "metadata.recovery.strategy": "none",
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "batch.size": 500_000,
                 "message.max.bytes": 2_000_000,
                 "queue.buffering.max.messages": 1_000_000,
             },
-            logger=_log,
+            logger=logging.getLogger("librdkafka"),
         )
 
     def fence(self) -> None:
@@ -134,9 +138,8 @@ class ChunkWriter:
 
     def _commit_offset(self, next_offset: int, membership: Membership, mark: Control | None) -> None:
         # The position goes along as metadata, for those who want to see how far the folds are.
-        self._position = self._position if mark is None else mark.position
-        offset = TopicPartition(self._domain.events_topic, self._partition, next_offset, metadata=str(self._position))
-        offsets = [offset]
+        self.position = self.position if mark is None else mark.position
+        offsets = [TopicPartition(self._domain.events_topic, self._partition, next_offset, metadata=str(self.position))]
         metadata = membership.metadata()
         self._until_done(
             "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, metadata, _STEP_SECONDS)
