@@ -9,9 +9,10 @@ from string import Template
 from typing import Any
 
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error, ServerException
+from clickhouse_driver.errors import Error, ServerException, TypeMismatchError
 
 from schemas import Fatal, Unavailable
+from sinks.sql import statement
 
 _log = logging.getLogger(__name__)
 _THROW_IF = 395
@@ -35,29 +36,29 @@ class ClickHouse:
         self._client.disconnect()
 
     def execute(
-        self, statement: str, rows: Sequence[Any] | None = None, settings: Mapping[str, Any] | None = None
+        self, query: str, columns: Sequence[Any] | None = None, settings: Mapping[str, Any] | None = None
     ) -> list[Any]:
-        """Rows of a statement; with `rows` (columns, not rows) an insert.
+        """Rows of a query; with `columns` an insert.
 
         Raises Unavailable when the server is away or overloaded, Late past the deadline, Fatal for what will fail
         again in the same way.
         """
         with _errors():
-            if rows is None:
-                return list(self._client.execute(statement, settings=settings))
-            self._client.execute(statement, rows, columnar=True, settings=settings)
+            if columns is None:
+                return list(self._client.execute(query, settings=settings))
+            self._client.execute(query, columns, columnar=True, settings=settings)
             return []
 
     def now(self) -> datetime:
         """The server's clock, UTC."""
-        return self.execute("SELECT now64(3, 'UTC')")[0][0]  # type: ignore[no-any-return]  # rows are untyped
+        return self.execute(statement("now"))[0][0]  # type: ignore[no-any-return]  # rows are untyped
 
     def run(self, package: str, name: str, fields: Mapping[str, str]) -> None:
         """Run the statements of a `.sql` file of a package, its `${fields}` filled in."""
         text = Template(files(package).joinpath(name).read_text()).substitute(fields)
-        for statement in text.split(";\n"):
-            if any(line.strip() and not line.strip().startswith("--") for line in statement.splitlines()):
-                self.execute(statement)
+        for query in text.split(";\n"):
+            if any(line.strip() and not line.strip().startswith("--") for line in query.splitlines()):
+                self.execute(query)
 
 
 @contextmanager
@@ -71,5 +72,7 @@ def _errors() -> Iterator[None]:
         if error.code in _PASSING:
             raise Unavailable(f"ClickHouse: {message}", retry_after=1) from error
         raise Fatal(f"ClickHouse: {message}") from error
+    except TypeMismatchError as error:
+        raise Fatal(f"a value does not fit its column: {error}") from error
     except (Error, OSError, EOFError) as error:
         raise Unavailable(f"ClickHouse does not answer: {error}", retry_after=1) from error

@@ -1,16 +1,18 @@
 """One batch into ClickHouse, as one block a table, under its token and before its deadline (rules 8 to 11)."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from schemas import reach
+from schemas import Fatal, reach
 from sinks.bounds import Bounds
 from sinks.clickhouse import ClickHouse
-from sinks.targets import Inserts
+from sinks.sql import statement
+from sinks.targets import Inserts, Target
 
 # Longer than any insert takes, shorter than the window divided by the parts a second (rule 15).
 PATIENCE = timedelta(seconds=20)
+_CLOCK_SECONDS = 30.0
 _SETTINGS = {
     "async_insert": 0,
     "max_insert_threads": 1,
@@ -21,38 +23,67 @@ _SETTINGS = {
 
 
 class Inserting:
-    """Inserts batches over one connection; knows the types of the tables' columns."""
+    """Inserts a target's batches over one connection. Raises Unavailable when the server is away."""
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
-        self._clickhouse = clickhouse
+    def __init__(self, clickhouse: ClickHouse, target: Target) -> None:
+        self._clickhouse, self._target = clickhouse, target
         self._types: dict[str, dict[str, str]] = {}
+        self._read_clock()
+
+    def _read_clock(self) -> None:
+        self._clock, self._read_at = self._clickhouse.now(), time.monotonic()
 
     def deadline(self) -> datetime:
-        """Until when a batch that is announced now may be inserted, by the server's clock."""
-        return self._clickhouse.now() + PATIENCE
+        """Until when a batch that is announced now may be inserted, by the server's clock.
+
+        The clock is read now and then, and a monotonic clock added; read before the answer came, it is never ahead.
+        """
+        if time.monotonic() - self._read_at > _CLOCK_SECONDS:
+            self._read_clock()
+        return self._clock + timedelta(seconds=time.monotonic() - self._read_at) + PATIENCE
+
+    def types(self, table: str) -> Mapping[str, str]:
+        """ClickHouse types of a table's columns, asked once."""
+        if table not in self._types:
+            described = self._clickhouse.execute(f"DESCRIBE TABLE {table}")
+            self._types[table] = {row[0]: row[1] for row in described}
+        return self._types[table]
 
     def insert(self, partition: int, bounds: Bounds, inserts: Inserts, deadline: datetime) -> None:
         """Insert the batch; doing so again under the same bounds changes nothing.
 
         Raises Late past the deadline, Unavailable when it may be tried again with the same bounds, else Fatal.
         """
-        for number, (table, names, columns) in enumerate(inserts.tables):
+        for number, each in enumerate(inserts.each):
             settings = {**_SETTINGS, "insert_deduplication_token": f"{bounds.token(partition)}:{number}"}
-            self._clickhouse.execute(self._statement(table, names, deadline), columns, settings)
+            self._clickhouse.execute(self._statement(each.table, each.names, deadline), each.columns, settings)
             reach("load.inserted")
 
     def _statement(self, table: str, names: Sequence[str], deadline: datetime) -> str:
-        types = self._types_of(table)
+        types = self.types(table)
         listed = ", ".join(names)
         structure = ", ".join(f"{name} {types[name]}" for name in names).replace("\\", "\\\\").replace("'", "\\'")
-        return (
-            f"INSERT INTO {table} ({listed}) SELECT {listed} FROM input('{structure}') "
-            f"WHERE throwIf(now64(3) > toDateTime64('{deadline:%Y-%m-%d %H:%M:%S.%f}', 3, 'UTC'), 'deadline') = 0 "
-            "FORMAT Native"
-        )
+        fields = {"table": table, "names": listed, "structure": structure}
+        return statement("insert", deadline=f"{deadline:%Y-%m-%d %H:%M:%S.%f}", **fields)
 
-    def _types_of(self, table: str) -> dict[str, Any]:
-        if table not in self._types:
-            described = self._clickhouse.execute(f"DESCRIBE TABLE {table}")
-            self._types[table] = {row[0]: row[1] for row in described}
-        return self._types[table]
+    def verify(self, partition: int, bounds: Bounds, inserts: Inserts) -> None:
+        """Look that a batch that was inserted again is in the tables, each row once (rules 16 and 17).
+
+        A server that was killed in the middle of an insert can have kept the token and lost the rows; one that has
+        got more parts than its window since then has forgotten the token. Raises Fatal in both cases.
+        """
+        for table, also in self._target.tables.items():
+            identity = self._target.identity_of(table)
+            found = [value for each in inserts.each if each.table == table for value in each.column(identity)]
+            expected = len(set(found))
+            fields = {"start": bounds.start, "to": bounds.to, "partition": partition}
+            query = statement("held", table=table, also=also, identity=identity, **fields)
+            [(rows, different)] = self._clickhouse.execute(query)
+            # Several versions of a key may or may not be merged yet; what is told apart by its offset stands once.
+            doubled = identity == Target.identity and rows > expected
+            if different != expected or doubled:
+                raise Fatal(
+                    f"{table} has {rows} rows of offsets {bounds.start} to {bounds.to} of {self._target.topic}"
+                    f"[{partition}], where {expected} were announced: ClickHouse lost or doubled a batch when it was "
+                    "killed. Rebuild this table and its rollups"
+                )

@@ -7,13 +7,15 @@ again and inserts it under the same token, which changes nothing when it was in 
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas import Fatal, Unavailable, reach
+from schemas import Control, Fatal, Unavailable, reach
 from sinks.bounds import Bounds, decode
 from sinks.clickhouse import ClickHouse, Late
 from sinks.inserting import Inserting
@@ -25,6 +27,8 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _GRAB = 50_000
 _TIMEOUT = 10.0
+# Seconds from one insert to the next on average: keeps the parts of a deadline's length far below the window (rule 15).
+_PACE = 0.01
 
 
 class Rejoin(Unavailable):
@@ -36,8 +40,9 @@ class Loader:
 
     def __init__(self, kafka: str, target: Target, clickhouse: ClickHouse) -> None:
         self._target, self._clickhouse = target, clickhouse
-        self._inserting, self._progress = Inserting(clickhouse), Progress(clickhouse, target)
-        self._topic_id = _topic_id(kafka, target.topic)
+        self._inserting, self._progress = Inserting(clickhouse, target), Progress(clickhouse, target)
+        self._admin = AdminClient({"bootstrap.servers": kafka})
+        self._topic_id = self._read_topic_id()
         self._partitions: dict[int, Partition] = {}
         self._failure: Exception | None = None
         settings = _settings(kafka, target.domain.sink_group(target.topic))
@@ -46,13 +51,14 @@ class Loader:
 
     def run(self, stop: threading.Event) -> None:
         """Load until `stop`. Raises Unavailable when to come back as a new member, else Fatal."""
+        due = 0.0
         try:
             while not stop.is_set():
-                self._take(self._consumer.consume(1, _POLL_SECONDS))
-                self._take(self._consumer.consume(_GRAB, 0))
-                if self._failure is not None:
-                    raise self._failure
-                self._load()
+                self._take(1, _POLL_SECONDS)
+                stop.wait(max(0.0, due - time.monotonic()))
+                self._take(_GRAB, 0)
+                due = time.monotonic()
+                due += self._load() * _PACE
             self._acknowledge(self._partitions.values())
         except KafkaException as error:
             raise Rejoin(f"Kafka: {error.args[0].str()}", retry_after=0.5) from error
@@ -60,13 +66,16 @@ class Loader:
             self._partitions.clear()
             self._consumer.close()
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, count: int, seconds: float) -> None:
+        messages = self._consumer.consume(count, seconds)
+        if self._failure is not None:  # of a callback; what follows from it is not the cause
+            raise self._failure
         for message in messages:
             number, error = message.partition(), message.error()
             partition = self._partitions.get(number) if number is not None else None
             if error is None:
                 if partition is not None:
-                    partition.buffer.append(Record(message.offset() or 0, message.key(), message.value()))
+                    partition.add(Record(message.offset() or 0, message.key(), message.value()))
             elif error.code() == KafkaError._PARTITION_EOF:
                 if partition is not None:
                     partition.end = message.offset() or 0
@@ -78,29 +87,36 @@ class Loader:
             elif error.fatal() or not error.retriable():
                 _log.warning("%s: %s", self._target.topic, error.str())
 
-    def _load(self) -> None:
+    def _load(self) -> int:
+        """Load what is here; answers how many inserts it took."""
+        count = 0
         for partition in list(self._partitions.values()):
             batch = partition.recover(self._target.topic) if partition.pending else partition.cut()
             if batch is not None:
-                self._load_batch(partition, batch)
+                count += self._load_batch(partition, batch)
             elif not partition.acknowledged and partition.end >= partition.next:
                 self._acknowledge([partition])
         if self._progress.write(self._partitions.values()):
             reach("load.progressed")
+        return count
 
-    def _load_batch(self, partition: Partition, batch: Batch) -> None:
-        inserts = self._target.inserts(partition.number, batch.records)
+    def _load_batch(self, partition: Partition, batch: Batch) -> int:
+        again = partition.pending
+        inserts = self._target.inserts(partition.number, batch.records, self._inserting.types)
         reach("load.cut")
-        if inserts.tables:
+        if inserts.each:
             deadline = self._inserting.deadline()
-            if not partition.pending:
+            if not again:
                 self._commit({partition.number: batch.bounds})
             reach("load.announced")
             try:
                 self._inserting.insert(partition.number, batch.bounds, inserts, deadline)
             except Late as error:
                 raise Rejoin(error.detail, retry_after=0.5) from error
+            if again:
+                self._inserting.verify(partition.number, batch.bounds, inserts)
         partition.loaded(batch, inserts.mark)
+        return len(inserts.each)
 
     def _acknowledge(self, partitions: Iterable[Partition]) -> None:
         """Commit that all is loaded of partitions that have no batch pending (rule 12)."""
@@ -124,6 +140,8 @@ class Loader:
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         try:
+            if self._read_topic_id() != self._topic_id:
+                raise Rejoin(f"{self._target.topic} was made anew", retry_after=0.5)
             committed = consumer.committed(assigned, timeout=_TIMEOUT) if assigned else []
             self._partitions = {each.partition: self._open(each) for each in committed}
             starts = [TopicPartition(self._target.topic, p.number, p.bounds.start) for p in self._partitions.values()]
@@ -166,9 +184,26 @@ class Loader:
                 f"{where}: the group has no committed offset, but the tables hold offset {highest} and the topic "
                 f"begins at {first}: offsets expired or records were trimmed. Rebuild into new tables"
             )
-        bounds = Bounds(topic=self._topic_id, epoch=uuid.uuid4().hex[:12], start=0)
-        self._commit({number: bounds})
-        return Partition(number, bounds, 0)
+        began = datetime.now(UTC)
+        # Later epochs sort behind earlier ones, so that the last one's progress is known to be the one that counts.
+        epoch = f"{began:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
+        partition = Partition(number, Bounds(topic=self._topic_id, epoch=epoch, start=0), 0)
+        self._progress.begin(partition, Control(position=0, time=began))
+        self._commit({number: partition.bounds})
+        return partition
+
+    def _read_topic_id(self) -> str:
+        """The unique id of the topic: one made anew has another. Raises Unavailable or Fatal."""
+        topic = self._target.topic
+        try:
+            described = self._admin.describe_topics(TopicCollection([topic]))
+            return str(described[topic].result(_TIMEOUT).topic_id)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise Fatal(f"topic {topic} does not exist: declare the topics first (`headrace up`)") from error
+            raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
+        except TimeoutError as error:
+            raise Unavailable("Kafka does not answer", retry_after=1) from error
 
 
 def _settings(kafka: str, group: str) -> dict[str, str | int | bool]:
@@ -188,17 +223,3 @@ def _settings(kafka: str, group: str) -> dict[str, str | int | bool]:
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": 64 << 10,
     }
-
-
-def _topic_id(kafka: str, topic: str) -> str:
-    """The unique id of a topic: one made anew has another. Raises Unavailable or Fatal."""
-    try:
-        admin = AdminClient({"bootstrap.servers": kafka})  # kept: its answers die with it
-        described = admin.describe_topics(TopicCollection([topic]))
-        return str(described[topic].result(_TIMEOUT).topic_id)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise Fatal(f"topic {topic} does not exist: declare the topics first (`headrace up`)") from error
-        raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
-    except TimeoutError as error:
-        raise Unavailable("Kafka does not answer", retry_after=1) from error

@@ -4,13 +4,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from schemas import Control, Fatal
+from schemas import Control, Fatal, Unavailable
 from sinks.bounds import Bounds
 from sinks.targets import Record
 
 # A batch is cut below every limit before it is announced (rule 7): an insert must be one block.
 MAX_ROWS = 100_000
 MAX_BYTES = 64 << 20
+
+
+class OutOfOrder(Unavailable):
+    """The client gave a record twice, which a batch must not have: come back as a new member."""
 
 
 @dataclass
@@ -32,6 +36,16 @@ class Partition:
     acknowledged: bool = True
     mark: Control | None = None
     buffer: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.expected = self.next
+
+    def add(self, record: Record) -> None:
+        """Buffer the next record. Raises OutOfOrder for one that was here already."""
+        if record.offset < self.expected:
+            raise OutOfOrder(f"offset {record.offset} came again, {self.expected} was due", retry_after=0.5)
+        self.expected = record.offset + 1
+        self.buffer.append(record)
 
     @property
     def pending(self) -> bool:

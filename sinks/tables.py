@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from schemas import Domain, Fatal, stage_module
 from sinks.clickhouse import ClickHouse
+from sinks.sql import statement
 from sinks.table import Table
 
 # Entries a table keeps: more than the parts that it gets between a crash and its repair (rule 15), by far.
@@ -27,6 +28,7 @@ def prepare(clickhouse: str, domains: Iterable[Domain]) -> None:
             connection.run(f"sinks.domains.{domain.name}", "tables.sql", fields)
             for database in (domain.database, domain.projection_database):
                 _check_windows(connection, database)
+            _check_views(connection, domain.projection_database)
     finally:
         connection.close()
 
@@ -43,9 +45,7 @@ def _fields(domain: Domain) -> dict[str, str]:
 
 
 def _check_windows(connection: ClickHouse, database: str) -> None:
-    found = connection.execute(
-        f"SELECT name, engine_full FROM system.tables WHERE database = '{database}' AND engine LIKE '%MergeTree'"
-    )
+    found = connection.execute(statement("windows", database=database))
     for name, engine in found:
         window = re.search(r"non_replicated_deduplication_window = (\d+)", engine)
         if name != "progress" and (window is None or int(window[1]) != WINDOW):
@@ -53,3 +53,11 @@ def _check_windows(connection: ClickHouse, database: str) -> None:
                 f"table {database}.{name} must have non_replicated_deduplication_window = {WINDOW} from its making on: "
                 "without it a repeated insert would double rows; make it anew and rebuild it"
             )
+
+
+def _check_views(connection: ClickHouse, database: str) -> None:
+    for (name,) in connection.execute(statement("views_over", database=database)):
+        raise Fatal(
+            f"a materialized view reads from {database}.{name}, which holds changing rows of a compacted topic: it "
+            "would add up every version of a row. Let it read from the events"
+        )

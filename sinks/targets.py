@@ -1,23 +1,24 @@
 """Where a topic's records go: the table, its columns, and how a run of records becomes them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from schemas import WATERMARK_KEY, Aggregate, Control, Domain, Envelope, envelope_decoder, row_decoder
+from schemas import WATERMARK_KEY, Aggregate, Control, Domain, event_decoder, row_decoder
+from sinks.fitting import fitted
 from sinks.table import Table
 from sinks.tables import ENGINE_COLUMNS, tables_of
 
-_control = msgspec.json.Decoder(Control)
-_data = msgspec.json.Decoder(Envelope[msgspec.Raw])
 _QUARANTINE = ("topic", "kafka_partition", "kafka_offset", "key", "value", "error")
+# ClickHouse types of a table's columns, by the table's name.
+Types = Callable[[str], Mapping[str, str]]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as the loader keeps it."""
 
     offset: int
@@ -25,39 +26,81 @@ class Record:
     value: bytes | None
 
 
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    """Of an event's envelope what has a column; `data` are its very bytes."""
+
+    position: int
+    id: str
+    type: str
+    subject: str
+    sequence: int
+    partitionkey: str
+    time: datetime
+    correlationid: str
+    hash: str
+    data: msgspec.Raw
+    causationid: str = ""
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_control = msgspec.json.Decoder(Control).decode
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Columns for one table."""
+
+    table: str
+    names: Sequence[str]
+    columns: list[list[Any]]
+
+    def column(self, name: str) -> list[Any]:
+        return self.columns[self.names.index(name)]
+
+
 @dataclass
 class Inserts:
-    """What a run of records becomes: columns for each table (with the columns' names), and how far it reaches.
+    """What a run of records becomes, and how far it reaches.
 
     `mark` is the last control record or event of the run: all of the partition up to its position is in the run.
     """
 
-    tables: list[tuple[str, Sequence[str], list[list[Any]]]] = field(default_factory=list)
+    each: list[Insert] = field(default_factory=list)
     mark: Control | None = None
 
 
 class Target(ABC):
-    """One topic's way into ClickHouse."""
+    """One topic's way into ClickHouse. `identity` is the column in which the table's rows differ."""
+
+    columns: Sequence[str]
+    removed_columns: Sequence[str] = ()
+    identity = "kafka_offset"
 
     def __init__(self, domain: Domain, topic: str, table: str) -> None:
         self.domain, self.topic, self.table = domain, topic, table
         self.quarantine = f"{domain.database}.quarantine"
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """All tables that rows of this topic may be in, for the check of the highest offset."""
-        return (self.table, self.quarantine)
+    def tables(self) -> dict[str, str]:
+        """All tables that rows of this topic may be in, and what marks those of this topic."""
+        return {self.table: "true", self.quarantine: f"topic = '{self.topic}'"}
 
-    def inserts(self, partition: int, records: Sequence[Record]) -> Inserts:
-        """The columns of a run of one partition's records. What is no valid record goes to quarantine."""
+    def identity_of(self, table: str) -> str:
+        return self.identity if table == self.table else Target.identity
+
+    def inserts(self, partition: int, records: Sequence[Record], types: Types) -> Inserts:
+        """The columns of a run of one partition's records. What is no valid record, or fits no column, is quarantined.
+
+        The same records always give the same inserts, since a batch is formed again after a crash.
+        """
         result = Inserts()
         rows: list[tuple[Any, ...]] = []
         removed: list[tuple[Any, ...]] = []
-        bad: list[tuple[Any, ...]] = []
+        bad: list[tuple[Record, str]] = []
         for record in records:
             try:
                 if record.key == WATERMARK_KEY:
-                    result.mark = _control.decode(record.value or b"")
+                    result.mark = _control(record.value or b"")
                 elif record.value is None:
                     removed.append(self.removed(partition, record))
                 else:
@@ -65,29 +108,34 @@ class Target(ABC):
                     rows.append(row)
                     result.mark = mark or result.mark
             except Exception as error:  # whatever is wrong with a record, its bytes are kept
-                bad.append(self._bad(partition, record, error))
-        for table, names, found in (
-            (self.table, self.columns, rows),
-            (self.table, self.removed_columns, removed),
-            (self.quarantine, _QUARANTINE, bad),
-        ):
+                bad.append((record, f"{type(error).__name__}: {error}"))
+        for names, found in ((self.columns, rows), (self.removed_columns, removed)):
             if found:
-                result.tables.append((table, names, [list(column) for column in zip(*found, strict=True)]))
+                known = types(self.table)
+                columns, misfits = fitted({name: known[name] for name in names}, found)
+                if columns:
+                    result.each.append(Insert(self.table, names, columns))
+                if misfits:
+                    offsets = {record.offset: record for record in records}
+                    bad += [(offsets[found[number][-1]], why) for number, why in misfits.items()]
+        if bad:
+            columns = [list(column) for column in zip(*(self._bad(partition, *each) for each in bad), strict=True)]
+            result.each.append(Insert(self.quarantine, _QUARANTINE, columns))
         return result
 
-    def _bad(self, partition: int, record: Record, error: Exception) -> tuple[Any, ...]:
-        key, value = ((part or b"").decode(errors="backslashreplace") for part in (record.key, record.value))
-        return self.topic, partition, record.offset, key, value, f"{type(error).__name__}: {error}"
-
-    columns: Sequence[str]
-    removed_columns: Sequence[str] = ()
+    def _bad(self, partition: int, record: Record, error: str) -> tuple[Any, ...]:
+        why = error.encode(errors="backslashreplace")
+        return self.topic, partition, record.offset, record.key or b"", record.value or b"", why
 
     @abstractmethod
     def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
-        """Column values of one record, and how far it says the partition is. Raises for what is not valid."""
+        """Column values of one record, the offset last, and how far it says the partition is.
+
+        Raises any error for what is not valid.
+        """
 
     def removed(self, _partition: int, _record: Record) -> tuple[Any, ...]:
-        """Column values that remove a row. Raises ValueError where rows cannot be removed."""
+        """Column values that remove a row, the offset last. Raises ValueError where rows cannot be removed."""
         raise ValueError("a record without a value does not belong here")
 
 
@@ -101,17 +149,17 @@ class EventsTarget(Target):
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain, domain.events_topic, f"{domain.database}.events")
-        self._typed = envelope_decoder(domain).decode
+        self._event, self._event_time = event_decoder(domain).decode, domain.event_time
 
     def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
-        typed, raw = self._typed(value), _data.decode(value)
-        mark = Control(position=raw.position, time=raw.time)
+        found = _envelope(value)
+        data = bytes(found.data)
         row = (
-            *(raw.position, raw.id, raw.type, raw.subject, raw.sequence, raw.partitionkey),
-            *(self.domain.event_time(typed.data), raw.time, raw.correlationid, raw.causationid or ""),
-            *(raw.hash, bytes(raw.data).decode(), partition, record.offset),
+            *(found.position, found.id, found.type, found.subject, found.sequence, found.partitionkey),
+            *(self._event_time(self._event(data)), found.time, found.correlationid, found.causationid),
+            *(found.hash, data, partition, record.offset),
         )
-        return row, mark
+        return row, Control(position=found.position, time=found.time)
 
 
 class AggregateTarget(Target):
@@ -124,6 +172,7 @@ class AggregateTarget(Target):
         self._getters: tuple[Callable[[Any], Any], ...] = tuple(table.columns.values())
         self.columns = (table.key, *table.columns, *ENGINE_COLUMNS)
         self.removed_columns = (table.key, *ENGINE_COLUMNS)
+        self.identity = table.key
 
     def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
         row = self._decode(value)
@@ -142,7 +191,7 @@ def _text(key: bytes | None) -> str:
 
 
 def targets_of(domain: Domain) -> list[Target]:
-    """The ways of all topics of a domain into ClickHouse. Raises Fatal (KeyError) for an undeclared table."""
+    """The ways of all topics of a domain into ClickHouse. Raises KeyError for an aggregate without a table."""
     tables = {table.aggregate: table for table in tables_of(domain)}
     aggregates = [AggregateTarget(domain, a, tables[a.name]) for a in domain.aggregates]
     return [EventsTarget(domain), *aggregates]

@@ -55,9 +55,9 @@ SELECT toDate32(formatDateTime(event_time, '%Y-%m-01')) AS month,
        JSONExtractString(data, 'total', 'currency') AS currency,
        countIf(type = 'OrderPlaced') AS orders,
        sumIf(JSONExtractUInt(data, 'items'), type = 'OrderPlaced') AS items,
-       sumIf(toDecimal64(JSONExtractString(data, 'total', 'amount'), 2), type = 'OrderPlaced') AS revenue,
+       sumIf(JSONExtract(data, 'total', 'amount', 'Decimal(18, 2)'), type = 'OrderPlaced') AS revenue,
        countIf(type = 'OrderCancelled') AS cancelled,
-       sumIf(toDecimal64(JSONExtractString(data, 'total', 'amount'), 2), type = 'OrderCancelled') AS refunded
+       sumIf(JSONExtract(data, 'total', 'amount', 'Decimal(18, 2)'), type = 'OrderCancelled') AS refunded
 FROM ${events}.events
 WHERE type IN ('OrderPlaced', 'OrderCancelled')
 GROUP BY month, currency;
