@@ -11,9 +11,9 @@ from sinks.query.freshness import Freshness, Tables, wish_of
 from sinks.query.named import NamedQuery
 from sinks.query.reader import Reader
 from sinks.query.tables import MAX_LIMIT, Columns, page, whole_number
+from sinks.sql import statement
 from sinks.tables import tables_of
 
-_EVENTS = "SELECT position, id, type, stream, version, event_time, time, hash, data FROM events"
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -62,10 +62,8 @@ class Answers:
         fresh = await self._progress.fresh(["events"], wish_of(self._domain, asked))
         after, limit = self._span(asked)
         _nothing_else(asked)
-        query = (
-            f"{_EVENTS} WHERE stream = {{stream:String}} AND version > {{after:UInt64}} ORDER BY version LIMIT {limit}"
-        )
-        events = _events((await self._read(query, {"stream": stream, "after": after})).objects())
+        condition = "stream = {stream:String} AND version > {after:UInt64}"
+        events = await self._events(condition, "version", limit, {"stream": stream, "after": after})
         if not events and not after:
             raise NotFound(f"there is no {stream!r}", rule="unknown-stream")
         return respond({"data": events, "next": events[-1]["version"] if len(events) == limit else None}, fresh)
@@ -82,8 +80,7 @@ class Answers:
         if "type" in values and values["type"] not in (known := [event.__name__ for event in self._domain.events]):
             raise Invalid(f"type must be one of {', '.join(known)}", rule="unknown-event", field="type")
         _nothing_else(asked)
-        query = f"{_EVENTS} WHERE {' AND '.join(conditions)} ORDER BY position LIMIT {limit}"
-        events = _events((await self._read(query, values)).objects())
+        events = await self._events(" AND ".join(conditions), "position", limit, values)
         return respond({"data": events, "next": events[-1]["position"] if len(events) == limit else None}, fresh)
 
     async def named(self, query: NamedQuery, asked: dict[str, str]) -> Response[bytes]:
@@ -108,6 +105,11 @@ class Answers:
             raise NotFound(f"there is no {row!r} in {aggregate}", rule="unknown-id")
         return found[0], fresh
 
+    async def _events(self, condition: str, order: str, limit: int, values: dict[str, Any]) -> list[dict[str, Any]]:
+        query = statement("read_events", condition=condition, order=order, limit=limit)
+        found = (await self._read(query, values)).objects()
+        return [{**event, "data": msgspec.Raw(event["data"].encode())} for event in found]
+
     async def _read(self, query: str, values: dict[str, Any]) -> Any:
         return await self._reader.read(self._domain.projection_database, query, values)
 
@@ -120,7 +122,3 @@ class Answers:
 def _nothing_else(asked: dict[str, str]) -> None:
     for name in asked:
         raise Invalid(f"there is no parameter {name!r} here", rule="unknown-parameter", field=name)
-
-
-def _events(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**event, "data": msgspec.Raw(event["data"].encode())} for event in objects]

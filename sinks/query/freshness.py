@@ -10,11 +10,8 @@ from msgspec import Struct
 
 from schemas import Domain, Invalid, Unavailable
 from sinks.query.reader import Reader
+from sinks.sql import statement
 
-_PROGRESS = (
-    "SELECT topic, kafka_partition, max(position) AS upto, argMax(time, position) FROM progress "
-    "WHERE topic IN {topics:Array(String)} GROUP BY topic, kafka_partition"
-)
 _POLL_SECONDS = 0.01
 _DEFAULT_SECONDS, _MOST_SECONDS = 5.0, 30.0
 
@@ -99,7 +96,9 @@ class Tables:
         return self._domain.events_topic
 
     async def _progress(self, topics: list[str]) -> tuple[int, datetime | None]:
-        result = await self._reader.read(self._domain.projection_database, _PROGRESS, {"topics": topics})
+        result = await self._reader.read(
+            self._domain.projection_database, statement("read_progress"), {"topics": topics}
+        )
         done: dict[Any, tuple[int, datetime]] = {(topic, n): (upto, at) for topic, n, upto, at in result.rows}
         wanted = [done.get((topic, n)) for topic in topics for n in range(self._domain.partitions)]
         if None in wanted:

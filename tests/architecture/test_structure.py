@@ -34,7 +34,7 @@ def _environment_readers(trees: dict[str, ast.Module]) -> list[str]:
         path
         for path, tree in trees.items()
         if any(
-            (isinstance(node, ast.Attribute) and node.attr in names)
+            (isinstance(node, ast.Attribute) and node.attr in names and ast.unparse(node.value) == "os")
             or (isinstance(node, ast.ImportFrom) and node.module == "os" and names & {a.name for a in node.names})
             for node in ast.walk(tree)
         )
