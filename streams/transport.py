@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import faust
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
@@ -149,6 +149,8 @@ class ChunkConsumer(driver.Consumer):
         """The next chunks, at most one fetch's worth."""
         try:
             runs, _ = await self._wait_next_records(timeout)
+        except NoOffsetForPartitionError:
+            return  # aiokafka looked for a committed offset before `perform_seek` said where to read
         except KafkaError as error:
             self._keeper.fail(Unavailable(f"reading the events failed: {error!r}"))
             await self.sleep(timeout)

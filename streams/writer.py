@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
@@ -66,9 +67,12 @@ class ChunkWriter:
     def fence(self) -> None:
         """Shut out the partition's former owner and settle its open transaction. Must come before reading any state.
 
-        Raises Unavailable when given up.
+        Raises Unavailable when given up, Fatal when the broker refuses it.
         """
-        self._until_done("init_transactions", lambda: self._producer.init_transactions(_STEP_SECONDS))
+        try:
+            self._until_done("init_transactions", lambda: self._producer.init_transactions(_STEP_SECONDS))
+        except KafkaException as raised:
+            raise self._refusal(raised.args[0]) from raised
 
     def commit(self, changes: Changes, next_offset: int, membership: Membership) -> None:
         """Write the changes and the source offset in one transaction; a failed one is aborted and written again.
@@ -77,34 +81,43 @@ class ChunkWriter:
         Unavailable when given up.
         """
         for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._producer.begin_transaction()
-                self._send(changes)
-                self._commit_offset(next_offset, membership, changes.mark)
-                reach("fold.produced")
-                self._until_done("commit", lambda: self._producer.commit_transaction(_STEP_SECONDS))
-            except KafkaException as raised:
-                error = raised.args[0]
-                self._check(error, last=attempt == _ATTEMPTS)
-                _log.warning("partition %d: transaction aborted, trying again: %s", self._partition, error.str())
-                self._until_done("abort", lambda: self._producer.abort_transaction(_STEP_SECONDS))
-            else:
+            error = self._try_to_commit(changes, next_offset, membership)
+            if error is None:
                 reach("fold.committed")
                 return
+            if error.code() in _TAKEN_OVER or attempt == _ATTEMPTS or not error.txn_requires_abort():
+                raise self._refusal(error)
+            _log.warning("partition %d: transaction aborted, trying again: %s", self._partition, error.str())
+            try:
+                self._until_done("abort", lambda: self._producer.abort_transaction(_STEP_SECONDS))
+            except KafkaException as raised:
+                raise self._refusal(raised.args[0]) from raised
+
+    def _try_to_commit(self, changes: Changes, next_offset: int, membership: Membership) -> KafkaError | None:
+        try:
+            self._producer.begin_transaction()
+            self._send(changes)
+            self._commit_offset(next_offset, membership, changes.mark)
+            reach("fold.produced")
+            self._until_done("commit", lambda: self._producer.commit_transaction(_STEP_SECONDS))
+        except KafkaException as raised:
+            error: KafkaError = raised.args[0]
+            return error
+        return None
 
     def close(self) -> None:
         """End the producer. An open transaction is left to the coordinator, which aborts it."""
-        self._producer.close()
+        with suppress(KafkaException):  # a producer that was fenced says so again
+            self._producer.close()
 
-    def _check(self, error: KafkaError, *, last: bool) -> None:
+    def _refusal(self, error: KafkaError) -> Fatal:
         name = f"partition {self._partition} of {self._domain.events_topic}"
         if error.code() in _TAKEN_OVER:
-            raise Fatal(
-                f"{name} was taken over by another worker while this one was away ({error.str()}); "
-                "nothing of the interrupted chunk was applied: start the worker again"
+            return Fatal(
+                f"{name} was taken over by another worker, or its transaction ran out of time, while this one was away "
+                f"({error.str()}); what was not committed was not applied: start the worker again"
             )
-        if last or not error.txn_requires_abort():
-            raise Fatal(f"{name}: Kafka refused the transaction of a chunk: {error.str()}")
+        return Fatal(f"{name}: Kafka refused the transaction of a chunk: {error.str()}")
 
     def _send(self, changes: Changes) -> None:
         produce, partition = self._producer.produce, self._partition

@@ -3,9 +3,12 @@
 import threading
 from pathlib import Path
 
+import pytest
+
 from schemas import Domain
 from tests.integration.order_source import Publisher, Source, assert_tables_equal_ledger
 from tests.integration.worker_process import Worker, wait_until_folded
+from tests.pipeline import until
 
 
 def test_partitions_move_between_two_workers_under_load(kafka: str, domain: Domain, tmp_path: Path) -> None:
@@ -25,16 +28,20 @@ def test_partitions_move_between_two_workers_under_load(kafka: str, domain: Doma
     assert_tables_equal_ledger(kafka, domain, source.ledger)
 
 
+def _has_noticed(sleeper: Worker) -> bool:
+    ended = sleeper.process.poll() is not None
+    assert not ended or "was taken over by another worker" in sleeper.log, sleeper.log[-3000:]
+    return ended or sleeper.log.count("loaded in") > 1 or "stands by" in sleeper.log
+
+
+@pytest.mark.parametrize("point", ["fold.recovered", "fold.folded:4", "fold.produced:4"])
 def test_a_worker_that_slept_past_its_session_changes_nothing_when_it_wakes(
-    kafka: str, domain: Domain, tmp_path: Path
+    point: str, kafka: str, domain: Domain, tmp_path: Path
 ) -> None:
     source, publisher = Source(customers=2_000), Publisher(kafka, domain)
     with Worker(kafka, domain, tmp_path, "sleeper") as sleeper, Worker(kafka, domain, tmp_path, "heir") as heir:
         publisher.publish_all(source, 60_000)
-        sleeper.start().logged("loaded in")
-        sleeper.logged("events/s")
-        publisher.publish_all(source, 60_000)
-        sleeper.freeze()
+        sleeper.start(crash_point=f"freeze={point}").logged("frozen at")
         heir.start().logged("partitions 0, 1, 2, 3 loaded")
         publisher.publish_all(source, 20_000)
         publisher.watermark(source.position)
@@ -42,7 +49,9 @@ def test_a_worker_that_slept_past_its_session_changes_nothing_when_it_wakes(
         assert_tables_equal_ledger(kafka, domain, source.ledger)
 
         sleeper.thaw()
+        until(lambda: _has_noticed(sleeper), 60, what="the sleeper ends or takes partitions over anew")
         publisher.publish_all(source, 5_000)
         publisher.watermark(source.position)
         wait_until_folded(kafka, domain, source)
         assert_tables_equal_ledger(kafka, domain, source.ledger)
+        assert heir.process.poll() is None

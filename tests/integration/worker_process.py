@@ -1,6 +1,10 @@
-"""A worker in a process of its own: `python -m ... KAFKA NAMESPACE DATA [CRASH_POINT]`."""
+"""A worker in a process of its own: `python -m ... KAFKA NAMESPACE DATA [CRASH_POINT]`.
+
+With `freeze=POINT` as crash point the process stops there with SIGSTOP, to be thawed later, instead of dying.
+"""
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas import Domain, HeadraceError, arm, discover
+from streams import assignment, writer
 from streams.worker import run_worker
 from tests.architecture.source import ROOT
 from tests.integration.order_source import Source, marks
@@ -17,7 +22,7 @@ from tests.pipeline import until
 
 @dataclass
 class Worker:
-    """Starts, kills, freezes and stops a worker; use as a context manager."""
+    """Starts, kills, thaws and stops a worker; use as a context manager."""
 
     kafka: str
     domain: Domain
@@ -59,9 +64,6 @@ class Worker:
             self._process.kill()
             self._process.wait()
 
-    def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
 
@@ -90,10 +92,26 @@ def wait_until_folded(kafka: str, domain: Domain, source: Source, seconds: float
         until(lambda a=aggregate: marks(kafka, domain.aggregate_topic(a)) == wanted, seconds, what="tables complete")  # type: ignore[misc]
 
 
+def _freeze_at(point: str) -> None:
+    wanted, _, turn = point.partition(":")
+    left = [int(turn or 1)]
+
+    def reach(name: str) -> None:
+        if name == wanted:
+            left[0] -= 1
+            if left[0] == 0:
+                print(f"frozen at {name}", file=sys.stderr, flush=True)
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+    assignment.reach = writer.reach = reach  # type: ignore[attr-defined]  # where the points are
+
+
 def main() -> None:
     kafka, namespace, data, *crash_point = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if crash_point:
+    if crash_point and crash_point[0].startswith("freeze="):
+        _freeze_at(crash_point[0].removeprefix("freeze="))
+    elif crash_point:
         arm(crash_point[0])
     try:
         run_worker(discover(namespace)["orders"], kafka, Path(data))
