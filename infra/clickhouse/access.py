@@ -2,7 +2,7 @@
 
 The engine cannot create users (chDB), so the log-in is ours. What a reader may do is the engine's own `readonly`
 setting, set last in a session that only its one query uses; what that setting lets through is refused here, by the
-engine's own parser (`EXPLAIN AST`) and not by one of ours.
+engine's own parser (its classes of statements, `EXPLAIN AST`) and not by one of ours.
 """
 
 import hmac
@@ -36,10 +36,9 @@ _READER_SETTINGS = {
     "use_query_cache",
 }
 _READER_STATEMENTS = {"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS"}
-_REFUSED_FUNCTIONS = {"file", "filecluster", "python"}
+_REFUSED_FUNCTIONS = {"file", "filecluster", "filesystem", "python", "arrowstream"}
 # What can be written so that only the engine's parser knows what it is.
-_SUSPECT = re.compile(r"file|python|\\|;", re.IGNORECASE)
-_OUTFILE = re.compile(r"\boutfile\b", re.IGNORECASE)
+_SUSPECT = re.compile(r"file|python|arrowstream|desc|\\", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -85,15 +84,15 @@ def reader_settings(asked: dict[str, str]) -> dict[str, str]:
     return settings
 
 
-def check_statement(first_word: str, query: str) -> None:
-    """Raise ServerError (164) for a statement that a reader may not send; first look, without the engine."""
-    if first_word not in _READER_STATEMENTS or _OUTFILE.search(query):
+def check_statement(first_word: str, reads_only: bool) -> None:
+    """Raise ServerError (164) for a statement that a reader may not send; `reads_only` is the engine's word for it."""
+    if first_word not in _READER_STATEMENTS or not reads_only:
         raise ServerError(READONLY, "Cannot execute query in readonly mode: this user may only read.")
 
 
-def suspect(first_word: str, query: str) -> bool:
-    """Whether a reader's query must be looked at by the engine's parser before it runs."""
-    return first_word in ("DESCRIBE", "DESC") or _SUSPECT.search(query) is not None
+def suspect(query: str) -> bool:
+    """Whether a reader's query can hold something that must be looked for in its syntax tree before it runs."""
+    return _SUSPECT.search(query) is not None
 
 
 def check_tree(tree: str) -> None:
@@ -106,5 +105,6 @@ def check_tree(tree: str) -> None:
     called = [words[1].lower() for words in lines if words[0] == "Function"]
     for name in _REFUSED_FUNCTIONS.intersection(called):
         raise ServerError(READONLY, f"Cannot execute query in readonly mode: function {name} is not for this user.")
-    if lines[0][0] == "DescribeQuery" and any(words[0] == "Function" for words in lines[:3]):
-        raise ServerError(READONLY, "Cannot execute query in readonly mode: describe a table or a subquery.")
+    for index, words in enumerate(lines):
+        if words[0] == "DescribeQuery" and any(below[0] == "Function" for below in lines[index + 1 : index + 3]):
+            raise ServerError(READONLY, "Cannot execute query in readonly mode: describe a table or a subquery.")

@@ -4,20 +4,24 @@ import contextlib
 import logging
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from infra.clickhouse import access, blocks, packets
 from infra.clickhouse.access import User, Users
+from infra.clickhouse.columns import column
 from infra.clickhouse.compression import FrameReader, frame
-from infra.clickhouse.engine import Engine, Session, first_word, quoted, tag
-from infra.clickhouse.errors import NOT_IMPLEMENTED, UNEXPECTED_PACKET, Disconnected, ServerError
+from infra.clickhouse.engine import Engine, Session, first_word, tag
+from infra.clickhouse.errors import NOT_IMPLEMENTED, UNEXPECTED_PACKET, Disconnected, ServerError, Unread
 from infra.clickhouse.inserts import ONE_BLOCK, Insert, one_block, waiting_for_rows
 from infra.clickhouse.packets import Query
 from infra.clickhouse.source import Source, from_socket
 from infra.clickhouse.watch import Cancelled, Watch
 
 _log = logging.getLogger(__name__)
+_LOG_IN_SECONDS = 10.0
+_REFUSE_SECONDS = 10.0
 
 
 class Connection:
@@ -41,21 +45,32 @@ class Connection:
         except Exception as error:
             _log.warning("connection ended: %s", error)
             with contextlib.suppress(OSError):
-                self._client.sendall(packets.exception(error))
+                self._refuse(error)
         finally:
             if self._session is not None:
                 self._session.close()
             self._client.close()
 
+    def _refuse(self, error: Exception) -> None:
+        """Tell the client, and take what it still sends: it reads the answer only when it has sent all."""
+        self._client.settimeout(_REFUSE_SECONDS)
+        self._client.sendall(packets.exception(error))
+        self._client.shutdown(socket.SHUT_WR)
+        ends = time.monotonic() + _REFUSE_SECONDS
+        while time.monotonic() < ends and self._client.recv(1 << 18):
+            pass
+
     def _log_in(self) -> User:
+        self._client.settimeout(_LOG_IN_SECONDS)
         if self._source.varint() != packets.CLIENT_HELLO:
             raise ServerError(UNEXPECTED_PACKET, "the first packet must be a log-in of the native protocol")
         hello = packets.read_hello(self._source)
         if hello.revision < packets.REVISION:
             raise ServerError(UNEXPECTED_PACKET, f"this server speaks protocol revision {packets.REVISION} and later")
         user = self._users.log_in(hello.user, hello.password)
-        self._client.sendall(packets.hello("UTC"))
+        self._client.sendall(packets.hello(self._engine.timezone))
         packets.read_addendum(self._source)
+        self._client.settimeout(None)
         self._database = hello.database or "default"
         return user
 
@@ -73,14 +88,15 @@ class Connection:
         answer = _Answer(self._client, frames if query.compressed else None)
         if self._read_block(received)[1]:
             raise ServerError(NOT_IMPLEMENTED, "external tables are not supported here")
+        mark = tag()
         try:
-            with self._prepared(user, query) as session:
-                insert = waiting_for_rows(query.text)
-                if insert is None:
-                    self._select(session, query, answer)
-                else:
+            with self._session_of(user, query, mark) as session:
+                if insert := waiting_for_rows(query.text):
                     self._insert(session, insert, received, answer)
-        except (Disconnected, OSError):
+                else:
+                    with self._watch.over(self._client, mark):
+                        self._select(session, query, answer)
+        except (Disconnected, OSError, Unread):
             raise
         except Cancelled:
             pass
@@ -90,13 +106,6 @@ class Connection:
         answer.end()
 
     @contextlib.contextmanager
-    def _prepared(self, user: User, query: Query) -> Iterator[Session]:
-        """A session with the query's settings, watched for a cancel."""
-        mark = tag()
-        with self._session_of(user, query, mark) as session, self._watch.over(self._client, mark):
-            yield session
-
-    @contextlib.contextmanager
     def _session_of(self, user: User, query: Query, mark: str) -> Iterator[Session]:
         if not user.reads_only:
             if self._session is None:
@@ -104,12 +113,10 @@ class Connection:
             with self._session.settings({**query.settings, "log_comment": mark}):
                 yield self._session
             return
-        word = first_word(query.text)
-        access.check_statement(word, query.text)
         session = self._open()
         try:
-            if access.suspect(word, query.text):
-                session.text(f"SELECT formatQuery({quoted(query.text)})")  # raises for several statements in one
+            access.check_statement(first_word(query.text), session.reads_only(query.text))
+            if access.suspect(query.text):
                 access.check_tree(session.text(f"EXPLAIN AST {query.text}", query.parameters))
             session.set({**access.reader_settings(query.settings), "log_comment": mark})
             session.set({"readonly": "1"})
@@ -144,6 +151,8 @@ class Connection:
 
     def _insert(self, session: Session, insert: Insert, received: Source, answer: "_Answer") -> None:
         columns = insert.columns(session)
+        for _, spelling in columns:
+            column(spelling)  # raises for a type that cannot be taken, before the client sends rows
         answer.block(blocks.header(columns))
         with tempfile.TemporaryDirectory(dir=self._engine.spool) as spool:
             file = Path(spool) / "rows.native"
@@ -175,7 +184,14 @@ class Connection:
             raise Disconnected(f"packet {packet} where data was due")
         self._source.text()  # table name
         self._source.cut()
-        return blocks.to_engine(received)
+        try:
+            return blocks.to_engine(received)
+        except (Disconnected, OSError):
+            raise
+        except ServerError as error:
+            raise Unread(error.code, error.detail) from error
+        except Exception as error:  # a name that is no text, a frame that cannot be unpacked
+            raise Unread(UNEXPECTED_PACKET, f"the client's block cannot be read: {error}") from error
 
 
 class _Answer:

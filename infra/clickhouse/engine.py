@@ -51,6 +51,7 @@ class Engine:
         for left in self.spool.iterdir():
             shutil.rmtree(left)
         self._main = Session(self)
+        self.timezone = self._main.text("SELECT timezone()")
 
     def close(self) -> None:
         self._main.close()
@@ -92,6 +93,17 @@ class Session:
         """The result of a query of our own, tab separated."""
         found = self._connection.query(query, "TabSeparated", params=dict(parameters or {}) or None).bytes()
         return str(found.decode()).removesuffix("\n")
+
+    def reads_only(self, query: str) -> bool:
+        """Whether the engine's own parser finds one single statement, and one that only reads.
+
+        Raises the engine's error for what it cannot parse. It knows what no pattern knows: nested comments,
+        quoted names, `INTO OUTFILE`.
+        """
+        found = self._connection._conn.classify_query(query)  # the only way to it in this version
+        if not found["statement_count"] and query.strip():
+            self.text(f"EXPLAIN AST {query}")
+        return bool(found["query_class"].name == "READ_ONLY" and found["statement_count"] == 1)
 
     def json_lines(self, query: str) -> list[dict[str, Any]]:
         """The rows of a query of our own, each by its columns' names."""

@@ -19,6 +19,10 @@ class ServerError(HeadraceError):
         self.code = code
 
 
+class Unread(ServerError):
+    """An error that leaves bytes of the client unread: the connection ends with its answer."""
+
+
 READONLY = 164
 NOT_IMPLEMENTED = 48
 UNKNOWN_DATABASE = 81

@@ -1,6 +1,7 @@
 """Watches the clients of running queries: one that cancels, or goes away, has its query killed."""
 
 import contextlib
+import logging
 import select
 import socket
 import threading
@@ -10,6 +11,7 @@ from infra.clickhouse.errors import Disconnected
 from infra.clickhouse.packets import CLIENT_CANCEL
 from schemas import HeadraceError
 
+_log = logging.getLogger(__name__)
 _SECONDS = 0.05
 
 
@@ -38,7 +40,11 @@ class Watch:
 
     @contextlib.contextmanager
     def over(self, client: socket.socket, tag: str) -> Iterator[None]:
-        """Watch `client` meanwhile. Raises Cancelled or Disconnected, whatever the engine says, for a killed query."""
+        """Watch `client` meanwhile. Raises Cancelled or Disconnected, whatever the engine says, for a killed query.
+
+        Not for an insert that waits for rows: any byte of a row could be taken for a cancel, and an insert that the
+        engine refused would then be answered as one that was taken.
+        """
         with self._lock:
             self._running[client] = tag
         try:
@@ -57,17 +63,19 @@ class Watch:
         while not self._stop.wait(_SECONDS):
             with self._lock:
                 running = dict(self._running)
-            with contextlib.suppress(OSError, ValueError):  # closed meanwhile
-                readable, _, _ = select.select(list(running), [], [], 0)
-                for client in readable:
-                    if reason := self._reason(client):
-                        self._end_query(running[client], reason)
+            for client, tag in running.items():
+                if reason := self._reason(client):
+                    self._end_query(tag, reason)
 
     @staticmethod
     def _reason(client: socket.socket) -> HeadraceError | None:
+        poll = select.poll()  # takes file numbers of any size, unlike `select`
         try:
+            poll.register(client, select.POLLIN)
+            if not poll.poll(0):
+                return None
             sent = client.recv(1, socket.MSG_PEEK)
-        except OSError:
+        except (OSError, ValueError):  # closed meanwhile
             sent = b""
         if not sent:
             return Disconnected("the client went away while its query ran")
@@ -75,7 +83,10 @@ class Watch:
 
     def _end_query(self, tag: str, reason: HeadraceError) -> None:
         with self._lock:
-            if tag not in self._running.values() or tag in self._killed:
+            if tag not in self._running.values():
                 return
             self._killed[tag] = reason
-        self._kill(tag)
+        try:
+            self._kill(tag)  # again at the next look while it runs: the engine may not have known it yet
+        except Exception as error:  # the engine's; without this thread no query could be cancelled any more
+            _log.warning("a query could not be killed: %s", error)
