@@ -191,8 +191,16 @@ class Assignment:
         if self._open.get(number) is not partition or self._ended:
             return
         partition.apply(changes, chunk.end)
-        for key, letter in changes.held.items():
-            _log.error("key %r is held at position %d: %s", key, letter.position, letter.error)
+        if changes.held:
+            key, letter = next(iter(changes.held.items()))
+            _log.error(
+                "%s: %d keys are held from now on; the first is %r at position %d: %s",
+                self._domain.key,
+                len(changes.held),
+                key,
+                letter.position,
+                letter.error,
+            )
         partition.commit = asyncio.ensure_future(self._commit(partition, changes, chunk.end))
 
     async def _commit(self, partition: Partition, changes: Changes, end: int) -> None:

@@ -74,6 +74,8 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     ) -> Any:
         # Faust never asks for them: a member that was refused by its group would wait for ever, looking alive.
         consumer._coordinator.check_errors()
+        if consumer._fetcher.error_future.done():
+            consumer._fetcher.error_future.result()
         before = _positions(consumer)
         fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
         after = _positions(consumer) if fetched else {}

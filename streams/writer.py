@@ -59,7 +59,8 @@ class ChunkWriter:
                 "compression.type": "lz4",
                 "batch.size": 500_000,
                 "message.max.bytes": 2_000_000,
-                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.messages": 100_000,
+                "queue.buffering.max.kbytes": 65_536,
             },
             logger=logging.getLogger("librdkafka"),
         )
@@ -120,34 +121,47 @@ class ChunkWriter:
         return Fatal(f"{name}: Kafka refused the transaction of a chunk: {error.str()}")
 
     def _send(self, changes: Changes) -> None:
-        produce, partition = self._producer.produce, self._partition
+        produce = self._produce
         for topic, rows in zip(self._topics, changes.rows, strict=True):
             for key, value in rows.items():
-                produce(topic, value, key, partition)
+                produce(topic, value, key)
         if changes.mark is not None:
             mark = encode(changes.mark)
             for topic in self._topics:
-                produce(topic, mark, WATERMARK_KEY, partition)
+                produce(topic, mark, WATERMARK_KEY)
         for key, letter in changes.held.items():
-            produce(self._domain.held_topic, encode(letter.held()), key, partition)
+            produce(self._domain.held_topic, encode(letter.held()), key)
         for letter in changes.dead_letters:
             self._send_dead_letter(letter)
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[tuple[str, str | bytes | None]] | None = None,
+    ) -> None:
+        while True:
+            try:
+                return self._producer.produce(topic, value, key, self._partition, headers=headers)
+            except BufferError:
+                if self._given_up():
+                    raise Unavailable("Kafka took no further records of a chunk") from None
+                self._producer.poll(0.1)
 
     def _send_dead_letter(self, letter: DeadLetter) -> None:
         value = letter.value
         if value is not None and len(value) > _MAX_LETTER_BYTES:
             value = None  # its bytes are in the events topic, at the offset that the headers name
-        headers = {
-            "error": letter.error,
-            "stack": letter.stack,
-            "position": str(letter.position),
-            "event-id": letter.event_id,
-            "topic": self._domain.events_topic,
-            "offset": str(letter.offset),
-        }
-        self._producer.produce(
-            self._domain.dead_letters_topic, value, letter.key, self._partition, headers=list(headers.items())
-        )
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("error", letter.error),
+            ("stack", letter.stack),
+            ("position", str(letter.position)),
+            ("event-id", letter.event_id),
+            ("topic", self._domain.events_topic),
+            ("offset", str(letter.offset)),
+        ]
+        self._produce(self._domain.dead_letters_topic, value, letter.key, headers)
 
     def _commit_offset(self, next_offset: int, membership: Membership, mark: Control | None) -> None:
         # The position goes along as metadata, for those who want to see how far the folds are.
