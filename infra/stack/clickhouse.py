@@ -25,6 +25,7 @@ def prepare(layout: Layout, ports: dict[str, int], say: Callable[[str], None]) -
     program = Program(
         name="clickhouse",
         command=[sys.executable, "-m", "infra.clickhouse", *options],
+        environment={"TZ": "UTC"},  # the engine takes its time zone from the process
         stop_seconds=30,
         rank=10,
     )
