@@ -200,9 +200,7 @@ def read(kafka: str, *topics: str) -> list[Message]:
         }
     )
     places = {
-        (topic, partition)
-        for topic in topics
-        for partition in consumer.list_topics(topic, 10).topics[topic].partitions
+        (topic, partition) for topic in topics for partition in consumer.list_topics(topic, 10).topics[topic].partitions
     }
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in places])
     found: list[Message] = []

@@ -30,9 +30,7 @@ def test_after_a_kill_at_a_crash_point_the_tables_equal_the_ledger(
     assert_tables_equal_ledger(kafka, domain, source.ledger)
 
 
-def test_a_killed_worker_that_is_started_again_works_within_seconds(
-    kafka: str, domain: Domain, tmp_path: Path
-) -> None:
+def test_a_killed_worker_that_is_started_again_works_within_seconds(kafka: str, domain: Domain, tmp_path: Path) -> None:
     source, publisher = Source(), Publisher(kafka, domain)
     with Worker(kafka, domain, tmp_path) as worker:
         worker.start().logged("loaded in")
