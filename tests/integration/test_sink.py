@@ -1,87 +1,24 @@
 """The sink on the real engines: every event once in table and rollup, whatever happens to it; else it stops."""
 
 import signal
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
 
-import clickhouse_driver
 import httpx
-import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas import Domain
+from tests.integration.loaded import Loaded, forget_offsets, publish
 from tests.integration.order_source import Publisher, Source
-from tests.pipeline import Pipeline, until
-
-
-class Loaded:
-    """What the tables of a domain hold."""
-
-    def __init__(self, url: str, domain: Domain) -> None:
-        self._client = clickhouse_driver.Client.from_url(url)
-        self._domain = domain
-
-    def close(self) -> None:
-        self._client.disconnect()
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of a query in which `{events}` is the domain's database."""
-        try:
-            return list(self._client.execute(query.format(events=self._domain.database)))
-        except clickhouse_driver.errors.ServerException:
-            return []
-
-    def complete(self) -> int:
-        """The position up to which the events table is complete."""
-        topic = self._domain.events_topic
-        found = self.rows(
-            f"SELECT max(position) FROM {{events}}.progress WHERE topic = '{topic}' GROUP BY kafka_partition"
-        )
-        return min(row[0] for row in found) if len(found) == self._domain.partitions else 0
-
-    def wait(self, position: int, seconds: float = 60) -> None:
-        until(lambda: self.complete() >= position, seconds, what=f"position {position} is loaded")
-
-    def assert_exact(self, source: Source) -> None:
-        [(count, distinct, highest)] = self.rows(
-            "SELECT count(), uniqExact(position), max(position) FROM {events}.events"
-        )
-        assert (count, distinct, highest) == (source.position,) * 3
-        [(revenue, refunded)] = self.rows("SELECT sum(revenue), sum(refunded) FROM {events}.revenue_by_month")
-        assert revenue - refunded == sum(source.ledger.spent.values(), Decimal(0))
-
-
-@pytest.fixture
-def loaded(clickhouse: str, domain: Domain) -> Iterator[Loaded]:
-    tables = Loaded(clickhouse, domain)
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
-def source() -> Source:
-    return Source()
-
-
-@pytest.fixture
-def publisher(kafka: str, domain: Domain) -> Publisher:
-    return Publisher(kafka, domain)
-
-
-def _publish(publisher: Publisher, source: Source, count: int, **options: Any) -> None:
-    publisher.publish_all(source, count, **options)
-    publisher.watermark(source.position)
+from tests.pipeline import Pipeline
 
 
 def test_every_event_is_loaded_once_though_transactions_are_aborted(
     pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded
 ) -> None:
-    _publish(publisher, source, 5_000, batch=100, abort_every=6)
+    publish(publisher, source, 5_000, batch=100, abort_every=6)
     pipeline.start("sink")
     loaded.wait(source.position)
-    _publish(publisher, source, 2_000, batch=10, abort_every=6)
+    publish(publisher, source, 2_000, batch=10, abort_every=6)
     loaded.wait(source.position)
     loaded.assert_exact(source)
     pipeline.stop()
@@ -91,15 +28,15 @@ def test_two_sinks_share_the_partitions_and_one_takes_over_from_the_other(
     pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded
 ) -> None:
     pipeline.start("sink", "sink.2")
-    _publish(publisher, source, 3_000, batch=100)
+    publish(publisher, source, 3_000, batch=100)
     loaded.wait(source.position)
     pipeline.kill("sink")
-    _publish(publisher, source, 3_000, batch=100)
+    publish(publisher, source, 3_000, batch=100)
     loaded.wait(source.position)
     pipeline.start("sink")
-    _publish(publisher, source, 3_000, batch=100)
+    publish(publisher, source, 3_000, batch=100)
     pipeline.stop("sink.2")
-    _publish(publisher, source, 1_000, batch=100)
+    publish(publisher, source, 1_000, batch=100)
     loaded.wait(source.position)
     loaded.assert_exact(source)
 
@@ -108,16 +45,16 @@ def test_a_sink_that_slept_while_another_took_over_changes_nothing_when_it_wakes
     pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded
 ) -> None:
     pipeline.start("sink", "sink.2")
-    _publish(publisher, source, 1_000, batch=20)
+    publish(publisher, source, 1_000, batch=20)
     loaded.wait(source.position)
     sleeper = pipeline.running["sink"]
     for _ in range(2):
         publisher.publish_all(source, 1_000, batch=20)
         sleeper.send_signal(signal.SIGSTOP)
-        _publish(publisher, source, 1_000, batch=20)
+        publish(publisher, source, 1_000, batch=20)
         loaded.wait(source.position)
         sleeper.send_signal(signal.SIGCONT)
-        _publish(publisher, source, 1_000, batch=20)
+        publish(publisher, source, 1_000, batch=20)
     loaded.wait(source.position)
     loaded.assert_exact(source)
 
@@ -137,7 +74,7 @@ def test_a_record_that_is_no_event_goes_to_quarantine_with_its_bytes(
 
 
 def _load_and_stop(pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded) -> None:
-    _publish(publisher, source, 500, batch=100)
+    publish(publisher, source, 500, batch=100)
     pipeline.start("sink")
     loaded.wait(source.position)
     pipeline.stop("sink")
@@ -183,23 +120,16 @@ def test_offsets_that_expired_stop_it(
     pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded, domain: Domain, kafka: str
 ) -> None:
     _load_and_stop(pipeline, publisher, source, loaded)
-    group = domain.sink_group(domain.events_topic)
-    admin = AdminClient({"bootstrap.servers": kafka})
-    until(lambda: _deleted(admin, group), 30, what="the group is deleted")
+    forget_offsets(kafka, domain)
     _assert_stops(pipeline, "the group has no committed offset")
     loaded.assert_exact(source)
-
-
-def _deleted(admin: AdminClient, group: str) -> bool:
-    [future] = admin.delete_consumer_groups([group]).values()
-    return future.exception() is None
 
 
 def test_records_that_were_trimmed_before_they_were_loaded_stop_it(
     pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded, domain: Domain, kafka: str
 ) -> None:
     _load_and_stop(pipeline, publisher, source, loaded)
-    _publish(publisher, source, 500, batch=100)
+    publish(publisher, source, 500, batch=100)
     admin = AdminClient({"bootstrap.servers": kafka})
     places = [TopicPartition(domain.events_topic, n, -1) for n in range(domain.partitions)]
     for future in admin.delete_records(places).values():
