@@ -44,9 +44,9 @@ CLI = "import os, sys\ndef main(): print(sys.argv[1:], os.getcwd()); sys.exit(7 
 def project(tmp_path: Path) -> Path:
     """A project with the launcher; `dev` in it names a package that the dev extra needs."""
     root = tmp_path / "a project"
-    root.mkdir()
+    (root / "infra").mkdir(parents=True)
     shutil.copy(ROOT / "headrace", root)
-    files = {"pyproject.toml": PROJECT, "constraints.txt": "", "backend.py": BACKEND, "cli.py": CLI}
+    files = {"pyproject.toml": PROJECT, "infra/constraints.txt": "", "backend.py": BACKEND, "cli.py": CLI}
     for name, text in files.items():
         (root / name).write_text(text)
     return root
@@ -85,7 +85,7 @@ def test_the_first_start_installs_and_the_second_does_not(project: Path) -> None
     assert builds(project) == 1
 
 
-@pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])
+@pytest.mark.parametrize("changed", ["pyproject.toml", "infra/constraints.txt"])
 def test_a_changed_list_of_packages_is_installed_again(project: Path, changed: str) -> None:
     launch(project)
     with (project / changed).open("a") as file:
