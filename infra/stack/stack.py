@@ -1,6 +1,5 @@
 """The embedded stack as a whole: start it, stop it, look at it."""
 
-import importlib.util
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +16,6 @@ from infra.stack.program import Program
 from infra.stack.supervisor import Supervisor
 
 SERVERS: dict[str, ModuleType] = {"kafka": kafka, "postgres": postgres, "clickhouse": clickhouse}
-if importlib.util.find_spec("infra.clickhouse") is None:
-    del SERVERS["clickhouse"]
 _READY_SECONDS = 90.0
 _NONE = Addresses()
 
