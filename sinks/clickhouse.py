@@ -14,10 +14,18 @@ from clickhouse_driver.errors import Error, ServerException, TypeMismatchError
 from schemas import Fatal, Unavailable
 from sinks.sql import statement
 
-_log = logging.getLogger(__name__)
 _THROW_IF = 395
 # What a server says that is overloaded, starting or stopping; the same statement may work later.
 _PASSING = frozenset({159, 160, 202, 209, 210, 236, 241, 252, 279, 394, 999})
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True
+
+
+# A server that is away is a line in the log; the library would add a trace to each attempt.
+logging.getLogger("clickhouse_driver.connection").addFilter(_without_trace)
 
 
 class Late(Unavailable):

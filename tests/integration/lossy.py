@@ -6,13 +6,14 @@ from contextlib import suppress
 from types import TracebackType
 from urllib.parse import urlsplit
 
-MARK = b"throwIf(now64(3)"
+INSERT = b"throwIf("
+# A block without columns: the first after a query ends its external tables, the second an insert's rows.
+EMPTY = b"\x02\xff\xff\xff\xff\x00\x00\x00"
 
 
 class LossyProxy:
-    """Passes everything on, except that after `lose_an_answer` what comes back on the rows of one insert is dropped.
-
-    `lost` is set as soon as that insert's rows went through; `cut` then ends its connection.
+    """Passes everything on, except that after `lose_an_answer` what comes back once all rows of an insert are sent
+    is dropped. `lost` is set as soon as these have gone through; `cut` then ends the connection.
     """
 
     def __init__(self, url: str) -> None:
@@ -54,14 +55,15 @@ class LossyProxy:
                 threading.Thread(target=self._down, args=(far, near, deaf), daemon=True).start()
 
     def _up(self, near: socket.socket, far: socket.socket, deaf: threading.Event) -> None:
-        inserting = False
+        sent = b""
         with suppress(OSError):
             while data := near.recv(65536):
-                if inserting and not deaf.is_set():  # the rows, which follow the columns that the server sent
+                if sent or (self._armed.is_set() and INSERT in data):
+                    sent += data
+                if sent.count(EMPTY) == 2 and not deaf.is_set():
                     self._armed.clear()
                     self._deaf.append(near)
                     deaf.set()
-                inserting = inserting or (self._armed.is_set() and MARK in data)
                 far.sendall(data)
                 if deaf.is_set():
                     self.lost.set()
