@@ -33,7 +33,7 @@ def main() -> None:
     """Run the command line; ends the process with 0, 1 (an error, said in a sentence) or 130 (Ctrl-C)."""
     _collect()
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="headrace", standalone_mode=False)
     except HeadraceError as error:
         Console(stderr=True, soft_wrap=True).print(f"[bold red]headrace:[/] {error.detail}", highlight=False)
         sys.exit(1)

@@ -9,7 +9,7 @@ from tests.e2e.shop import Totals, add, loaded, loaded_up_to, orders, send
 from tests.pipeline import Pipeline, until
 
 POINTS = {
-    "api": ["append.sent:2", "append.committed:2"],
+    "api": ["append.sent:2", "append.committed:2", "http.answering:2"],
     "relay": ["relay.read:2", "relay.produced:2", "relay.committed:2"],
     "worker": ["fold.folded:2", "fold.produced:3", "fold.committed:2"],
     "sink": ["load.cut:2", "load.announced:3", "load.inserted:3", "load.progressed:2", "load.acknowledged:2"],
