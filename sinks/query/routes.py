@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from schemas import Domain, Invalid
 from sinks.query.answers import Answers, respond
@@ -51,11 +52,11 @@ def _rows(root: str, tags: list[str], answers: Answers, domain: Domain) -> list[
         return await answers.rows(first, _asked(request))
 
     @get(f"{root}/{{stream:str}}", tags=tags, summary="One row")
-    async def detail(request: Http, stream: str) -> Response[bytes]:
+    async def detail(request: Http, stream: FromPath[str]) -> Response[bytes]:
         return await answers.row(first, stream, _asked(request))
 
     @get(f"{root}/{{stream:str}}/status", tags=tags, summary="Its status alone")
-    async def status(request: Http, stream: str) -> Response[bytes]:
+    async def status(request: Http, stream: FromPath[str]) -> Response[bytes]:
         return await answers.status(first, stream, _asked(request))
 
     return [listed, detail, status]
@@ -63,7 +64,7 @@ def _rows(root: str, tags: list[str], answers: Answers, domain: Domain) -> list[
 
 def _events(root: str, tags: list[str], answers: Answers) -> list[HTTPRouteHandler]:
     @get(f"{root}/{{stream:str}}/log", tags=tags, summary="The events of one stream, by version")
-    async def log(request: Http, stream: str) -> Response[bytes]:
+    async def log(request: Http, stream: FromPath[str]) -> Response[bytes]:
         return await answers.log(stream, _asked(request))
 
     @get(f"{root}/events", tags=tags, summary="All events, by position; filter by `type` and `stream`")
@@ -75,11 +76,11 @@ def _events(root: str, tags: list[str], answers: Answers) -> list[HTTPRouteHandl
 
 def _aggregates(root: str, tags: list[str], answers: Answers) -> list[HTTPRouteHandler]:
     @get(f"{root}/aggregates/{{aggregate:str}}", tags=tags, summary="List any aggregate")
-    async def listed(request: Http, aggregate: str) -> Response[bytes]:
+    async def listed(request: Http, aggregate: FromPath[str]) -> Response[bytes]:
         return await answers.rows(aggregate, _asked(request))
 
     @get(f"{root}/aggregates/{{aggregate:str}}/{{row:str}}", tags=tags, summary="One row of any aggregate")
-    async def detail(request: Http, aggregate: str, row: str) -> Response[bytes]:
+    async def detail(request: Http, aggregate: FromPath[str], row: FromPath[str]) -> Response[bytes]:
         return await answers.row(aggregate, row, _asked(request))
 
     return [listed, detail]
@@ -93,7 +94,7 @@ def _queries(root: str, tags: list[str], answers: Answers, queries: dict[str, Na
         return respond({"data": shown})
 
     @get(f"{root}/queries/{{name:str}}", tags=tags, summary="A named query")
-    async def named(request: Http, name: str) -> Response[bytes]:
+    async def named(request: Http, name: FromPath[str]) -> Response[bytes]:
         return await answers.named(find(queries, name), _asked(request))
 
     return [listed, named]
