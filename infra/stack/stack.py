@@ -1,6 +1,7 @@
 """The embedded stack as a whole: start it, stop it, look at it."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -200,6 +201,8 @@ def _stop(layout: Layout, supervisor: Supervisor, say: Callable[[str], None] = _
         supervisor.shut_down()
         _await_end(supervisor)
     left = leftovers.end(layout.home)
+    if layout.socket.parent != layout.run:
+        shutil.rmtree(layout.socket.parent, ignore_errors=True)
     if left and not ran:
         say(f"ended {left} processes that ran without their supervisor")
     return ran or bool(left)
