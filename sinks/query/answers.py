@@ -37,9 +37,10 @@ class Answers:
 
     async def rows(self, aggregate: str, asked: dict[str, str]) -> Response[bytes]:
         """A page of an aggregate's rows. Raises NotFound for an unknown aggregate, Invalid for a bad parameter."""
-        key, fresh = await self._begin(aggregate, asked)
+        key, wish = self._key(aggregate), wish_of(self._domain, asked)
         columns = await self._columns.of(self._domain.projection_database, aggregate)
         part = page(aggregate, columns, key, asked.items())
+        fresh = await self._progress.fresh([aggregate], wish)
         result = await self._read(part.query, part.parameters)
         objects = [dict(zip(columns, row, strict=False)) for row in result.rows[: part.limit]]
         return respond({"data": objects, "next": part.next(result.rows)}, fresh)
@@ -59,9 +60,9 @@ class Answers:
 
     async def log(self, stream: str, asked: dict[str, str]) -> Response[bytes]:
         """The events of a stream after a version. Raises NotFound for a stream without events."""
-        fresh = await self._progress.fresh(["events"], wish_of(self._domain, asked))
-        after, limit = self._span(asked)
+        wish, (after, limit) = wish_of(self._domain, asked), self._span(asked)
         _nothing_else(asked)
+        fresh = await self._progress.fresh(["events"], wish)
         condition = "stream = {stream:String} AND version > {after:UInt64}"
         events = await self._events(condition, "version", limit, {"stream": stream, "after": after})
         if not events and not after:
@@ -70,8 +71,7 @@ class Answers:
 
     async def events(self, asked: dict[str, str]) -> Response[bytes]:
         """Events after a position, of one type or stream if asked."""
-        fresh = await self._progress.fresh(["events"], wish_of(self._domain, asked))
-        after, limit = self._span(asked)
+        wish, (after, limit) = wish_of(self._domain, asked), self._span(asked)
         conditions, values = ["position > {after:UInt64}"], {"after": str(after)}
         for name in ("type", "stream"):
             if name in asked:
@@ -80,6 +80,7 @@ class Answers:
         if "type" in values and values["type"] not in (known := [event.__name__ for event in self._domain.events]):
             raise Invalid(f"type must be one of {', '.join(known)}", rule="unknown-event", field="type")
         _nothing_else(asked)
+        fresh = await self._progress.fresh(["events"], wish)
         events = await self._events(" AND ".join(conditions), "position", limit, values)
         return respond({"data": events, "next": events[-1]["position"] if len(events) == limit else None}, fresh)
 
@@ -90,14 +91,17 @@ class Answers:
         fresh = await self._progress.fresh(query.tables, wish)
         return respond({"data": (await self._read(query.statement, values)).objects()}, fresh)
 
-    async def _begin(self, aggregate: str, asked: dict[str, str]) -> tuple[str, Freshness]:
+    def _key(self, aggregate: str) -> str:
         if aggregate not in self._keys:
-            raise NotFound(f"there is no aggregate {aggregate!r}; there are {', '.join(self._keys)}")
-        return self._keys[aggregate], await self._progress.fresh([aggregate], wish_of(self._domain, asked))
+            raise NotFound(
+                f"there is no aggregate {aggregate!r}; there are {', '.join(self._keys)}", rule="unknown-aggregate"
+            )
+        return self._keys[aggregate]
 
     async def _find(self, aggregate: str, row: str, asked: dict[str, str]) -> tuple[dict[str, Any], Freshness]:
-        key, fresh = await self._begin(aggregate, asked)
+        key, wish = self._key(aggregate), wish_of(self._domain, asked)
         _nothing_else(asked)
+        fresh = await self._progress.fresh([aggregate], wish)
         columns = await self._columns.of(self._domain.projection_database, aggregate)
         query = f"SELECT {', '.join(columns)} FROM {aggregate} FINAL WHERE {key} = {{row:String}}"
         found = (await self._read(query, {"row": row})).objects()

@@ -14,6 +14,9 @@ from sinks.sql import statement
 
 _POLL_SECONDS = 0.01
 _DEFAULT_SECONDS, _MOST_SECONDS = 5.0, 30.0
+# How long a query that does not need the head waits to learn it.
+_HEAD_SECONDS = 1.0
+_Progress = tuple[int, datetime | None]
 
 
 class Freshness(Struct, frozen=True):
@@ -51,13 +54,13 @@ def wish_of(domain: Domain, asked: dict[str, str]) -> Wish:
         raise Invalid(
             f"timeout must be seconds from 0 to {_MOST_SECONDS:.0f}", rule="invalid-parameter", field="timeout"
         )
-    if kind != "token":
+    if kind != "token" and token is None:
         return Wish(kind, 0, seconds)
     name, _, position = (token or "").partition(":")
     if name != domain.name or not (position.isascii() and position.isdecimal() and len(position) < 20):
         detail = f"token must be one that a command of {domain.name} has answered, as {domain.name}:123"
         raise Invalid(detail, rule="invalid-token", field="token")
-    return Wish(kind, int(position), seconds)
+    return Wish(kind, int(position) if kind == "token" else 0, seconds)
 
 
 class Tables:
@@ -65,17 +68,18 @@ class Tables:
 
     def __init__(self, domain: Domain, reader: Reader, head: Callable[[Domain], int | None]) -> None:
         self._domain, self._reader, self._head = domain, reader, head
+        self._asking: dict[tuple[str, ...], asyncio.Task[_Progress]] = {}
 
     async def fresh(self, tables: Iterable[str], wish: Wish) -> Freshness:
         """Wait until the tables are as fresh as wished. Raises Unavailable, saying how far they are."""
         topics = sorted({self._topic(table) for table in tables})
-        head = await asyncio.to_thread(self._head, self._domain)
+        deadline = time.monotonic() + wish.seconds
+        head = await self._head_within(wish.seconds if wish.kind == "strong" else _HEAD_SECONDS)
         if wish.kind == "strong" and head is None:
             raise Unavailable(
                 "PostgreSQL does not answer, so the last position is not known", rule="head-unknown", retry_after=1
             )
         goal = head or 0 if wish.kind == "strong" else wish.position
-        deadline = time.monotonic() + wish.seconds
         while True:
             position, moment = await self._progress(topics)
             if position >= goal:
@@ -95,7 +99,21 @@ class Tables:
                 return self._domain.aggregate_topic(aggregate)
         return self._domain.events_topic
 
-    async def _progress(self, topics: list[str]) -> tuple[int, datetime | None]:
+    async def _head_within(self, seconds: float) -> int | None:
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(self._head, self._domain), seconds)
+        except TimeoutError:
+            return None
+
+    async def _progress(self, topics: list[str]) -> _Progress:
+        """How far the topics are. All who wait at the same time share one reading: many waiters are one load."""
+        key = tuple(topics)
+        if key not in self._asking:
+            self._asking[key] = asyncio.create_task(self._read_progress(topics))
+            self._asking[key].add_done_callback(lambda _: self._asking.pop(key))
+        return await asyncio.shield(self._asking[key])
+
+    async def _read_progress(self, topics: list[str]) -> _Progress:
         result = await self._reader.read(
             self._domain.projection_database, statement("read_progress"), {"topics": topics}
         )

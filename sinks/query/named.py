@@ -13,11 +13,16 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from schemas import Domain, Invalid, NotFound
+from sinks.query.values import checked
 
 _PARAMETER = re.compile(
     r":(?P<name>\w+)\s+(?P<type>[A-Z]\w*(?:\([^)]*\))?)(?:\s*=\s*(?P<default>\S+))?(?:\s\s+(?P<text>.*))?"
 )
-_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)", re.IGNORECASE)
+# All between FROM or JOIN and the next word that ends a list of tables.
+_SOURCES = re.compile(
+    r"\b(?:FROM|JOIN)\s+(?=\w)(.*?)(?=\bJOIN\b|\bON\b|\bUSING\b|\b(?:PRE)?WHERE\b|\bGROUP\b|\bORDER\b|\bLIMIT\b|[();]|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Parameter(Struct, frozen=True):
@@ -40,7 +45,7 @@ class NamedQuery(Struct, frozen=True):
     tables: tuple[str, ...]
 
     def bind(self, asked: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Values of all parameters. Raises Invalid, naming it, for an unknown, doubled or missing one."""
+        """Values of all parameters. Raises Invalid, naming it, for an unknown, doubled, missing or ill-typed one."""
         values: dict[str, Any] = {}
         known = {parameter.name: parameter for parameter in self.parameters}
         for name, value in asked:
@@ -61,6 +66,7 @@ class NamedQuery(Struct, frozen=True):
                         field=parameter.name,
                     )
                 values[parameter.name] = parameter.default
+            values[parameter.name] = checked(values[parameter.name], parameter.type, parameter.name)
         return values
 
 
@@ -94,5 +100,10 @@ def parse(name: str, text: str) -> NamedQuery:
     if used != {parameter.name for parameter in parameters}:
         raise ValueError(f"{name}.sql: the header documents other parameters than the statement has: {sorted(used)}")
     prose = [line for line in header[1:] if not line.startswith(":")]
-    tables = tuple(sorted(set(_TABLE.findall(statement))))
-    return NamedQuery(name, header[0], " ".join(prose).strip(), parameters, statement, tables)
+    return NamedQuery(name, header[0], " ".join(prose).strip(), parameters, statement, tables_in(statement))
+
+
+def tables_in(statement: str) -> tuple[str, ...]:
+    """Names of the tables that a statement reads, also those of a list `FROM a, b`."""
+    sources = [part.split()[0] for found in _SOURCES.findall(statement) for part in found.split(",") if part.strip()]
+    return tuple(sorted(set(sources)))

@@ -13,9 +13,11 @@ import msgspec
 
 from schemas import Invalid
 from sinks.query.reader import Reader
+from sinks.query.values import checked
+from sinks.tables import ENGINE_COLUMNS
 
 MAX_LIMIT = 1000
-_ENGINE = frozenset({"epoch", "version", "is_deleted", "kafka_partition", "kafka_offset"})
+_HIDDEN = frozenset(ENGINE_COLUMNS) - {"position"}
 _OPERATORS = {"": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "IN"}
 _WRAPPED = re.compile(r"(?:LowCardinality|Nullable)\((.*)\)\Z")
 _SCALAR = re.compile(r"U?Int\d+|Float\d+|String|Bool|UUID|Date(32)?|DateTime|DateTime64\(.*\)|Decimal\(.*\)\Z")
@@ -35,9 +37,9 @@ class Column:
         return f"ifNull({self.name}, defaultValueOfTypeName({_literal(self.type)}))" if self.nullable else self.name
 
     def parameter(self, name: str) -> str:
-        """A bound value of its type; instants in any usual form."""
-        if self.type.startswith("DateTime64"):
-            return f"parseDateTime64BestEffort({{{name}:String}}, 6, 'UTC')"
+        """A bound value of its type, as `checked` gives it."""
+        if self.type.startswith("DateTime"):
+            return f"fromUnixTimestamp64Micro({{{name}:Int64}}, 'UTC')"
         return f"{{{name}:{self.type}}}"
 
 
@@ -52,7 +54,7 @@ class Columns:
         """The columns of a table by name, those of the engine left out."""
         if (database, table) not in self._known:
             found = await self._reader.read(database, f"DESCRIBE TABLE {table}")
-            columns = [_column(name, spelling) for name, spelling, *_ in found.rows if name not in _ENGINE]
+            columns = [_column(name, spelling) for name, spelling, *_ in found.rows if name not in _HIDDEN]
             self._known[database, table] = {column.name: column for column in columns}
         return self._known[database, table]
 
@@ -130,7 +132,7 @@ def _condition(name: str, value: str, columns: Mapping[str, Column], parameters:
         known = ", ".join(f"__{o}" for o in _OPERATORS if o)
         raise Invalid(f"there is no operator __{operator}; there are {known}", rule="unknown-operator", field=name)
     values = value.split(",") if operator == "in" else [value]
-    bound = [column.parameter(_bind(parameters, each)) for each in values]
+    bound = [column.parameter(_bind(parameters, checked(each, column.type, name))) for each in values]
     listed = f"({', '.join(bound)})" if operator == "in" else bound[0]
     return f"{column.name} {_OPERATORS[operator]} {listed}"
 
@@ -154,7 +156,7 @@ def _after(cursor: str, sort: tuple[str, ...], columns: Mapping[str, Column], pa
     alternatives, equal = [], ""
     for part, value in zip(sort, keys, strict=True):
         column = columns[part.lstrip("-")]
-        bound = column.parameter(_bind(parameters, value))
+        bound = column.parameter(_bind(parameters, checked(value, column.type, "cursor")))
         alternatives.append(f"{equal}{column.order} {'<' if part[0] == '-' else '>'} {bound}")
         equal += f"{column.order} = {bound} AND "
     return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"

@@ -37,7 +37,7 @@ def test_values_are_bound_and_never_part_of_the_statement() -> None:
     evil = "'; DROP TABLE orders; --"
     made = _page(order_id=evil, total__gte="1.00", paid_at__lt="2026-01-01")
     assert evil not in made.query
-    assert list(made.parameters.values()) == [evil, "1.00", "2026-01-01"]
+    assert list(made.parameters.values()) == [evil, "1.00", "1767225600000000"]
     assert "order_id = {v0:String}" in made.query
     assert "total >= {v1:Decimal(18, 2)}" in made.query
 
