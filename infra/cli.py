@@ -6,6 +6,7 @@ import sys
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from infra import commands
 from infra.config import read
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         cli.main(prog_name="headrace", standalone_mode=False)
     except HeadraceError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]headrace:[/] {error.detail}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]headrace:[/] {escape(error.detail)}", highlight=False)
         sys.exit(1)
     except click.ClickException as error:
         error.show()

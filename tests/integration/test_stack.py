@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,15 +18,6 @@ from infra.stack import Addresses, Program, StackError, leftovers
 from infra.stack.stack import SERVERS
 from tests.integration.stacks import SLEEPER, pids, query, supervisor, values, write
 from tests.pipeline import until
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data home whose stack a test may start, stop and damage; all is ended after the last test."""
-    path = tmp_path_factory.mktemp("embedded")
-    yield path
-    stack.down(path)
-    assert leftovers.find(path) == {}
 
 
 def test_every_server_answers_at_its_address(home: Path) -> None:
