@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,12 +39,15 @@ class Result:
 
 
 class Reader:
-    """Runs queries with bound parameters. Connects when it is first used."""
+    """Runs queries with bound parameters. Connects when it is first used, closes when it is not used any more."""
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
         self._threads = ThreadPoolExecutor(_THREADS, "query")
         self._local = threading.local()
+        self._open: list[Client] = []
+        # Routes have no end of their own to close it at.
+        weakref.finalize(self, _close, self._threads, self._open)
 
     async def read(self, database: str, query: str, parameters: Mapping[str, Any] | None = None) -> Result:
         """The result of one query in a database.
@@ -75,7 +79,14 @@ class Reader:
             client.connection.connect_timeout = 3
             client.connection.send_receive_timeout = 60
             clients[database] = client
+            self._open.append(client)
         return clients[database]
+
+
+def _close(threads: ThreadPoolExecutor, clients: list[Client]) -> None:
+    threads.shutdown(wait=False)  # this may be one of them
+    for client in clients:
+        client.disconnect()
 
 
 def _explained(error: ServerException) -> Exception:
