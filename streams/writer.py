@@ -20,6 +20,7 @@ _MAX_LETTER_BYTES = 900_000
 # Readers wait for the outcome of an open transaction: a dead worker may hold them up for no longer than this.
 _TRANSACTION_TIMEOUT_MS = 10_000
 _TAKEN_OVER = {
+    KafkaError._FATAL,  # what every call says after the first that was fenced
     KafkaError._FENCED,
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.PRODUCER_FENCED,

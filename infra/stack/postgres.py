@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -91,13 +92,14 @@ def _binaries() -> Path:
 
 
 def _make(layout: Layout, data: Path, binaries: Path) -> None:
-    fresh = data.with_name("postgres.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
+    # A directory of its own for each attempt: what an attempt that was killed left may still be written to.
+    for left in data.parent.glob("postgres.new*"):
+        shutil.rmtree(left, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=data.parent))
     user = owner_of(fresh)
     os.chown(fresh, user, -1)
     prefix = run_as(user, layout.data, binaries / "postgres")
-    password = fresh.parent / "postgres.password"
+    password = fresh.with_name(f"{fresh.name}.password")
     write_private(password, layout.password("postgres"))
     os.chown(password, user, -1)
     try:
@@ -106,7 +108,7 @@ def _make(layout: Layout, data: Path, binaries: Path) -> None:
         single = [*prefix, str(binaries / "postgres"), "--single", "-D", str(fresh), "postgres"]
         _run(layout, single, f"CREATE DATABASE {_NAME};\n")
     finally:
-        password.unlink()
+        password.unlink(missing_ok=True)
     fresh.rename(data)
 
 
