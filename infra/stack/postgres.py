@@ -94,6 +94,8 @@ def _binaries() -> Path:
 def _make(layout: Layout, data: Path, binaries: Path) -> None:
     # A directory of its own for each attempt: what an attempt that was killed left may still be written to.
     for left in data.parent.glob("postgres.new*"):
+        if left.is_file():
+            left.unlink()
         shutil.rmtree(left, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new.", dir=data.parent))
     user = owner_of(fresh)
