@@ -35,7 +35,7 @@ class Server:
         self._clients: dict[socket.socket, threading.Thread] = {}
 
     def serve(self) -> None:
-        """Accept until `stop`; then end the connections. What still runs is cut off: its client sees that and sends it again."""
+        """Accept until `stop`; then end the connections. What still runs is cut off: its client sees it and retries."""
         while not self._stopped.is_set():
             try:
                 client, _ = self._listener.accept()
