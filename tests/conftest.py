@@ -1,5 +1,6 @@
 """Servers started once a session; every test gets names of its own on them."""
 
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ from infra.stack import Addresses
 from schemas import Domain, discover
 from tests.pipeline import Pipeline
 from tests.servers import servers as running_servers
+
+# A shell without job control starts background jobs with SIGINT ignored, and children inherit that: then no test of
+# Ctrl-C could work.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
