@@ -6,6 +6,7 @@ nothing; every other package imports it. A module without a leading underscore d
 
 from schemas._codec import (
     command_decoder,
+    current_decoder,
     decode_command,
     encode,
     envelope_decoder,
@@ -37,6 +38,7 @@ from schemas._errors import (
     VersionMismatch,
 )
 from schemas._types import Command, Event, Id, Instant, Money, Quantity, Text
+from schemas._upcasting import Upcaster, tag_of
 
 __all__ = [
     "CONTENT_TYPE",
@@ -64,9 +66,11 @@ __all__ = [
     "Text",
     "TooLarge",
     "Unavailable",
+    "Upcaster",
     "VersionMismatch",
     "arm",
     "command_decoder",
+    "current_decoder",
     "decode_command",
     "discover",
     "encode",
@@ -75,4 +79,5 @@ __all__ = [
     "reach",
     "row_decoder",
     "stage_module",
+    "tag_of",
 ]

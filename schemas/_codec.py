@@ -1,6 +1,7 @@
 """JSON codecs of a domain, made once and reused: decoding validates, encoding gives the bytes that are stored."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Union
 
@@ -10,6 +11,7 @@ from schemas._domain import Aggregate, Domain
 from schemas._envelope import Envelope, Row
 from schemas._errors import Invalid, Malformed
 from schemas._types import Command, Event
+from schemas._upcasting import Decoder, UpcastingEnvelopes, UpcastingEvents
 
 _FIELD = re.compile(r"field `(\w+)`")
 
@@ -23,15 +25,38 @@ def command_decoder(domain: Domain) -> msgspec.json.Decoder[Command]:
 
 
 @cache
-def event_decoder(domain: Domain) -> msgspec.json.Decoder[Event]:
-    """Decoder of any event's stored data."""
-    return msgspec.json.Decoder(Union[domain.events])
+def event_decoder(domain: Domain) -> Decoder[Event]:
+    """Decoder of any event's stored data, whatever shape it was stored in; the event is of today's."""
+    return _upcasting(domain) if domain.upcasters else msgspec.json.Decoder(Union[domain.events])
 
 
 @cache
-def envelope_decoder(domain: Domain) -> msgspec.json.Decoder[Envelope[Any]]:
-    """Decoder of a record of the events topic, envelope and typed event in one pass."""
-    return msgspec.json.Decoder(Envelope[Union[domain.events]])  # type: ignore[name-defined]  # a type made at run time
+def envelope_decoder(domain: Domain) -> Decoder[Envelope[Any]]:
+    """Decoder of a record of the events topic, envelope and typed event in one pass; the event is of today's shape."""
+    today: Decoder[Envelope[Any]] = msgspec.json.Decoder(Envelope[Union[domain.events]])  # type: ignore[name-defined]  # a type made at run time
+    return UpcastingEnvelopes(today, _upcasting(domain)) if domain.upcasters else today
+
+
+@cache
+def current_decoder(domain: Domain) -> Callable[[bytes], tuple[Event, bytes]]:
+    """Decodes stored data to an event and its data in today's shape: the very bytes, unless of an older one."""
+    today, upcasting = msgspec.json.Decoder(Union[domain.events]).decode, _upcasting(domain)
+
+    def current(data: bytes) -> tuple[Event, bytes]:
+        try:
+            return today(data), data
+        except msgspec.ValidationError:
+            event = upcasting.upcast(data)
+            if event is None:
+                raise
+            return event, encode(event)
+
+    return current
+
+
+@cache
+def _upcasting(domain: Domain) -> UpcastingEvents:
+    return UpcastingEvents(domain.events, domain.upcasters)
 
 
 @cache

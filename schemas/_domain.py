@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from schemas._types import Command, Event
+from schemas._upcasting import Upcaster, chains
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -29,7 +30,7 @@ class Domain:
     event (default: the stream id); it is frozen for the stream from then on. `event_time` gives the instant at
     which an event happened in the world. `partitions` is fixed for a `generation`; a new partition count is a
     new generation. A changed fold is a new `projection`. `namespace` sets apart several installations that
-    share servers.
+    share servers. `upcasters` bring stored events of older shapes to today's.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Domain:
     generation: int = 1
     projection: int = 1
     namespace: str = ""
+    upcasters: tuple[Upcaster, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.name, *(a.name for a in self.aggregates)):
@@ -51,6 +53,7 @@ class Domain:
                 raise ValueError(f"{name!r} is no name for a domain or aggregate: use a-z, 0-9 and _")
         if self.namespace and not _NAME.match(self.namespace):
             raise ValueError(f"{self.namespace!r} is no namespace: use a-z, 0-9 and _")
+        chains(self.events, self.upcasters)
 
     def aggregate(self, name: str) -> Aggregate:
         """The aggregate of that name. Raises KeyError when there is none."""

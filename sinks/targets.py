@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import WATERMARK_KEY, Aggregate, Control, Domain, event_decoder, row_decoder
+from schemas import WATERMARK_KEY, Aggregate, Control, Domain, current_decoder, row_decoder
 from sinks.fitting import fitted
 from sinks.table import Table
 from sinks.tables import ENGINE_COLUMNS, tables_of
@@ -140,24 +140,26 @@ class Target(ABC):
 
 
 class EventsTarget(Target):
-    """Events, each once, with the very bytes of their data."""
+    """Events, each once: `data` in today's shape, `stored` the very bytes where these are of an older one."""
 
     columns = (
         *("position", "id", "type", "stream", "version", "partition_key", "event_time", "time"),
-        *("correlation_id", "causation_id", "hash", "data", "kafka_partition", "kafka_offset"),
+        *("correlation_id", "causation_id", "hash", "data", "stored", "kafka_partition", "kafka_offset"),
     )
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain, domain.events_topic, f"{domain.database}.events")
-        self._event, self._event_time = event_decoder(domain).decode, domain.event_time
+        self._current, self._event_time = current_decoder(domain), domain.event_time
 
     def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
         found = _envelope(value)
-        data = bytes(found.data)
+        bytes_ = bytes(found.data)
+        event, data = self._current(bytes_)
+        stored = b"" if data is bytes_ else bytes_
         row = (
-            *(found.position, found.id, found.type, found.subject, found.sequence, found.partitionkey),
-            *(self._event_time(self._event(data)), found.time, found.correlationid, found.causationid),
-            *(found.hash, data, partition, record.offset),
+            *(found.position, found.id, type(event).__name__, found.subject, found.sequence, found.partitionkey),
+            *(self._event_time(event), found.time, found.correlationid, found.causationid),
+            *(found.hash, data, stored, partition, record.offset),
         )
         return row, Control(position=found.position, time=found.time)
 

@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS ${events}.events
     correlation_id String,
     causation_id String,
     hash String,
-    data String CODEC(ZSTD(1)),
+    data String CODEC(ZSTD(1)),    -- in the shape of the day it was loaded
+    stored String CODEC(ZSTD(1)),  -- the very bytes that `hash` covers, where these are of an older shape
     kafka_partition UInt16,
     kafka_offset UInt64,
     INDEX by_stream stream TYPE bloom_filter(0.01) GRANULARITY 1
