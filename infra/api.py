@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from infra.config import Settings
 from infra.pipeline import addresses, domains
 from producers import CommandHandler, PostgresEventStore
-from producers.http import EXCEPTION_HANDLERS
+from producers.http import EXCEPTION_HANDLERS, History
 from producers.http import routes as command_routes
 from schemas import Domain, HeadraceError, stage_module
 from sinks.query import routes as query_routes
@@ -29,16 +29,17 @@ def application(settings: Settings) -> Litestar:
         except HeadraceError:
             return None
 
+    deciders = {domain: stage_module("producers", domain).DECIDER for domain in served.values()}
     handlers = {
-        name: CommandHandler(domain, stage_module("producers", domain).DECIDER, stores[name])
-        for name, domain in served.items()
+        domain.name: CommandHandler(domain, decider, stores[domain.name]) for domain, decider in deciders.items()
     }
+    history = History(at.postgres, deciders)
     reading = query_routes(served, at.clickhouse_reader, head)
     return Litestar(
-        route_handlers=[health, *command_routes(handlers), *reading],
+        route_handlers=[health, *command_routes(handlers), *history.routes, *reading],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(title="Headrace", version="1", path="/schema"),
-        lifespan=[_closing(handlers, stores)],
+        lifespan=[_closing(handlers, stores, history)],
     )
 
 
@@ -48,13 +49,14 @@ def health() -> dict[str, str]:
 
 
 def _closing(
-    handlers: Mapping[str, CommandHandler], stores: Mapping[str, PostgresEventStore]
+    handlers: Mapping[str, CommandHandler], stores: Mapping[str, PostgresEventStore], history: History
 ) -> Callable[[Litestar], Any]:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         yield
         for handler in handlers.values():
             await handler.close()
+        history.close()
         for store in stores.values():
             store.close()
 

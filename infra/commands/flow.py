@@ -63,6 +63,7 @@ def _load(branch: Tree, domain: Domain) -> None:
 def _query(branch: Tree, domain: Domain) -> None:
     root = f"/api/{domain.name}"
     branch.add(f"GET {root}/, {root}/{{id}}, {root}/{{id}}/status, {root}/{{id}}/log, {root}/events")
+    branch.add(f"GET {root}/{{id}}/state, {root}/{{id}}/history, {root}/{{id}}/difference  from PostgreSQL")
     branch.add(f"GET {root}/aggregates/{{{'|'.join(aggregate.name for aggregate in domain.aggregates)}}}")
     for query in sorted(f.name for f in files(f"sinks.domains.{domain.name}").joinpath("queries").iterdir()):
         branch.add(f"GET {root}/queries/{query.removesuffix('.sql')}")

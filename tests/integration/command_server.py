@@ -19,7 +19,15 @@ from tests.pipeline import until
 def serving(domain: Domain, store: EventStore) -> Iterator[str]:
     """URL of a server with the routes of `domain` over `store`."""
     handler = CommandHandler(domain, DECIDER, store)
-    app = Litestar(routes({domain.name: handler}), exception_handlers=EXCEPTION_HANDLERS, openapi_config=None)
+    with served(
+        Litestar(routes({domain.name: handler}), exception_handlers=EXCEPTION_HANDLERS, openapi_config=None)
+    ) as url:
+        yield url
+
+
+@contextmanager
+def served(app: Litestar) -> Iterator[str]:
+    """URL of a server of `app`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
