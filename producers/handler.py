@@ -15,7 +15,9 @@ from schemas import Busy, Domain, HeadraceError, Unavailable
 
 _BATCH_COMMANDS = 2_000
 _BATCH_BYTES = 8_000_000
+# What may wait: the decoded commands take several times the bytes of their input.
 _PENDING_COMMANDS = 20_000
+_PENDING_BYTES = 32_000_000
 _LONGEST_PAUSE = 1.0
 
 
@@ -47,7 +49,8 @@ class CommandHandler:
         self._processor = Processor(domain, decider, store, StreamCache(cache_size))
         self._thread = ThreadPoolExecutor(1, f"append-{domain.name}")
         self._waiting: deque[_Submission] = deque()
-        self._pending = 0
+        self._pending = self._pending_bytes = 0
+        self._freed = asyncio.Event()
         self._committing: asyncio.Task[None] | None = None
 
     async def handle(self, request: Request) -> Receipt:
@@ -56,25 +59,39 @@ class CommandHandler:
         Raises HeadraceError: what refuses the command; Busy when too many wait already; Unavailable when the store
         does not answer: then the command may have been stored or not, and sending it again with its id is safe.
         """
-        if self._pending >= _PENDING_COMMANDS:
-            raise Busy(f"{self._pending} commands wait already", rule="too-many-commands", retry_after=1.0)
+        if self.full:
+            waiting = f"{self._pending} commands of {self._pending_bytes} bytes wait already"
+            raise Busy(waiting, rule="too-many-commands", retry_after=1.0)
         [result] = await self.submit([request])
         if isinstance(result, HeadraceError):
             raise result
         return result
 
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that no more should come."""
+        return self._pending >= _PENDING_COMMANDS or self._pending_bytes >= _PENDING_BYTES
+
+    async def room(self) -> None:
+        """Wait until the handler is not full."""
+        while self.full:
+            self._freed.clear()
+            await self._freed.wait()
+
     def submit(self, requests: Sequence[Request], *, patience: float = 0.0) -> asyncio.Future[list[Result]]:
         """Take commands in, to be handled in the order of all submissions; a result each is on its way.
 
-        Bounding how many are on their way is the caller's part. The future fails with Unavailable when the store
-        did not answer for `patience` seconds.
+        Bounding how many are on their way is the caller's part: see `full` and `room`. The future fails with
+        Unavailable when the store did not answer for `patience` seconds.
         """
         results: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
         if not requests:
             results.set_result([])
             return results
-        self._waiting.append(_Submission(requests, time.monotonic() + patience, results))
+        submission = _Submission(requests, time.monotonic() + patience, results)
+        self._waiting.append(submission)
         self._pending += len(requests)
+        self._pending_bytes += submission.size
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit())
         return results
@@ -122,6 +139,8 @@ class CommandHandler:
 
     def _done(self, group: list[_Submission]) -> None:
         self._pending -= sum(len(part.requests) for part in group)
+        self._pending_bytes -= sum(part.size for part in group)
+        self._freed.set()
 
     async def _bear(self, group: list[_Submission], error: Unavailable) -> None:
         """Fail those whose patience is at its end, put the others back in their order, and pause."""

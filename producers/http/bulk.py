@@ -33,13 +33,14 @@ class _Group:
 class BulkExchange:
     """One bulk request and its response, as an ASGI application.
 
-    Lines are handled in their order, a bounded number at a time. While the store is down they wait for up to
-    `PATIENCE` seconds, then each gets an error line. When the client goes away, what was read is still handled.
+    Lines are handled in their order, a bounded number at a time: while the handler has enough to do, nothing more is
+    read. While the store is down they wait for up to `PATIENCE` seconds, then each gets an error line. When the client
+    goes away, what was read is still handled.
     """
 
-    def __init__(self, handler: CommandHandler, *, gzip: bool) -> None:
+    def __init__(self, handler: CommandHandler, inflater: Inflater | None = None) -> None:
         self._handler = handler
-        self._inflater = Inflater() if gzip else None
+        self._inflater = inflater
         self._splitter = Splitter()
         self._spool = Spool()
         self._groups: asyncio.Queue[_Group | None] = asyncio.Queue(_GROUPS_UNDER_WAY)
@@ -79,6 +80,7 @@ class BulkExchange:
 
     async def _submit(self, lines: list[tuple[int, bytes]]) -> None:
         if lines:
+            await self._handler.room()
             entries = [(number, request_of(self._handler.domain, line)) for number, line in lines]
             requests = [entry for _, entry in entries if isinstance(entry, Request)]
             await self._groups.put(_Group(entries, self._handler.submit(requests, patience=PATIENCE)))

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from producers.handler import CommandHandler
 from producers.http.bulk import BulkExchange
+from producers.http.inflate import INFLATERS
 from producers.http.intake import command_at, command_of, request_of
 from producers.http.paths import command_paths, stream_field
 from producers.requests import Receipt
@@ -68,9 +69,12 @@ def _bulk(root: str, handler: CommandHandler) -> HTTPRouteHandler:
     @post(f"{root}/bulk", status_code=HTTPStatus.OK, request_max_body_size=None, tags=[handler.domain.name])
     async def bulk(request: Request[Any, Any, Any]) -> ASGIApp:
         coding = request.headers.get("content-encoding", "identity").lower()
-        if coding not in ("identity", "gzip"):
-            raise Invalid(f"the body may be packed with gzip, not with {coding}", rule="unknown-content-encoding")
-        return BulkExchange(handler, gzip=coding == "gzip")
+        if coding == "identity":
+            return BulkExchange(handler)
+        if coding not in INFLATERS:
+            known = " or ".join(INFLATERS)
+            raise Invalid(f"the body may be packed with {known}, not with {coding}", rule="unknown-content-encoding")
+        return BulkExchange(handler, INFLATERS[coding]())
 
     return bulk
 

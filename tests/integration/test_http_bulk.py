@@ -4,13 +4,14 @@ import gzip
 import json
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from backports import zstd
 
 from producers import PostgresEventStore
 from schemas import Command, Domain, discover, encode
@@ -178,21 +179,26 @@ def test_sending_everything_again_stores_nothing(url: str, store: PostgresEventS
     assert again == first
 
 
-def test_packed_lines_are_unpacked(url: str, store: PostgresEventStore) -> None:
+PACKED: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
+
+
+@pytest.mark.parametrize("coding", PACKED)
+def test_packed_lines_are_unpacked(coding: str, url: str, store: PostgresEventStore) -> None:
     parts = [b"".join(line(place(f"{part}-{n}")) for n in range(500)) for part in "ab"]
-    body = b"".join(gzip.compress(part) for part in parts)
-    results = post(url, (body[n : n + 777] for n in range(0, len(body), 777)), **{"Content-Encoding": "gzip"})
+    body = b"".join(PACKED[coding](part) for part in parts)
+    results = post(url, (body[n : n + 777] for n in range(0, len(body), 777)), **{"Content-Encoding": coding})
     assert {result["status"] for result in results} == {200}
     assert store.head().position == 1000
 
 
+@pytest.mark.parametrize("coding", PACKED)
 @pytest.mark.parametrize(
     "spoil", [lambda packed: packed[:-20], lambda packed: packed[:-1] + b"zzzz", lambda _: b"x" * 50]
 )
-def test_a_broken_packed_body_ends_with_an_error_line(url: str, spoil: Any) -> None:
-    body = gzip.compress(line(place()) + b"\n")
-    results = post(url, spoil(body), **{"Content-Encoding": "gzip"})
-    assert outcome(results[-1])[1:] == (400, "malformed-gzip", "")
+def test_a_broken_packed_body_ends_with_an_error_line(url: str, spoil: Any, coding: str) -> None:
+    body = PACKED[coding](line(place()) + b"\n")
+    results = post(url, spoil(body), **{"Content-Encoding": coding})
+    assert outcome(results[-1])[1:] == (400, f"malformed-{coding}", "")
 
 
 def test_an_unknown_packing_is_a_problem(url: str) -> None:

@@ -131,6 +131,23 @@ def test_too_many_waiting_commands_are_refused_with_a_time_to_retry() -> None:
     asyncio.run(main())
 
 
+def test_commands_of_too_many_bytes_are_refused_and_room_is_told() -> None:
+    async def main() -> None:
+        handler = CommandHandler(DOMAIN, DECIDER, store := HeldStore())
+        waiting = [handler.submit([Request(place(f"o{n}"), f"id-{n}", size=1_000_000)]) for n in range(32)]
+        with pytest.raises(Busy):
+            await handler.handle(Request(place("more"), "more"))
+        room = asyncio.create_task(handler.room())
+        await asyncio.sleep(0)
+        assert not room.done()
+        store.go.set()
+        await asyncio.gather(*waiting, room)
+        assert not handler.full
+        await handler.close()
+
+    asyncio.run(main())
+
+
 def test_a_caller_that_gives_up_does_not_stop_the_others() -> None:
     async def main() -> None:
         handler = CommandHandler(DOMAIN, DECIDER, store := HeldStore())
