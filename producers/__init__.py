@@ -1,6 +1,6 @@
 """The write side: commands are decided, stored as events in Postgres, and relayed to Kafka."""
 
-from producers.decider import Decider, Facts
+from producers.decider import Decider, Facts, Needs, On
 from producers.handler import CommandHandler
 from producers.memory import MemoryEventStore
 from producers.postgres import PostgresEventStore
@@ -14,6 +14,8 @@ __all__ = [
     "Facts",
     "Guard",
     "MemoryEventStore",
+    "Needs",
+    "On",
     "PostgresEventStore",
     "Receipt",
     "Request",

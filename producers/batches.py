@@ -1,12 +1,12 @@
 """Puts the writes of one batch into the flat parameters of the SQL function `append`."""
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 from producers.hashing import SEPARATOR
-from producers.store import Write
+from producers.store import NewEvent, Part, Write
 
 
 class Literal:
@@ -25,50 +25,94 @@ class Literal:
         return b"'" + self._data.replace(b"'", b"''") + b"'"
 
 
+class _Stream:
+    """A stream of the batch: its ordinal, its first part, the ordinal of its last event (0: none), its version."""
+
+    __slots__ = ("final", "first", "key", "last", "ordinal")
+
+    def __init__(self, ordinal: int, first: Write | Part) -> None:
+        self.ordinal = ordinal
+        self.first = first
+        self.key = first.partition_key
+        self.last = 0
+        self.final = first.version
+
+
 def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dict[str, Any]:
-    """The parameters of `append.sql`."""
-    ordinals: dict[str, int] = {}
-    firsts: list[Write] = []
-    targets: list[int] = []
-    for write in writes:
-        ordinal = ordinals.get(write.stream)
-        if ordinal is None:
-            firsts.append(write)
-            ordinal = ordinals[write.stream] = len(firsts)
-        targets.append(ordinal)
-    rows = [
-        (target, command, number, write.command, write.stream, write.partition_key, event)
-        for command, (target, write) in enumerate(zip(targets, writes, strict=True), 1)
-        for number, event in enumerate(write.events, 1)
-    ]
-    events = [row[6] for row in rows]
+    """The parameters of `append.sql`. Raises ValueError when writes on one stream do not build on each other."""
+    streams: dict[str, _Stream] = {}
+    parts: list[tuple[int, int, int]] = []
+    places: list[tuple[int, int, int, int, int]] = []  # stream, command, number, version, the event before it
+    names: list[str] = []
+    keys: list[str] = []
+    causes: list[str] = []
+    events: list[NewEvent] = []
+    for command, write in enumerate(writes, 1):
+        number = 0
+        for part in write.parts:
+            stream = streams.get(part.stream)
+            if stream is None:
+                stream = streams[part.stream] = _Stream(len(streams) + 1, part)
+            elif stream.final != part.version:
+                raise ValueError(f"the writes of the batch on stream {part.stream} do not build on each other")
+            parts.append((command, stream.ordinal, len(part.events)))
+            for event in part.events:
+                number += 1
+                stream.final += 1
+                places.append((stream.ordinal, command, number, stream.final, stream.last))
+                events.append(event)
+                names.append(part.stream)
+                keys.append(part.partition_key)
+                causes.append(write.command)
+                stream.last = len(events)
+                stream.key = part.partition_key
     lengths = [len(event.data) for event in events]
-    guards = {n: [[g.kind, g.key, g.amount, g.floor] for g in w.guards] for n, w in enumerate(writes, 1) if w.guards}
+    touched = streams.values()
     return {
         "domain": domain,
         "lateness": lateness,
-        "stream_names": _texts(write.stream for write in firsts),
-        "stream_versions": _numbers(write.version for write in firsts),
-        "stream_hashes": _bytes(write.hash for write in firsts),
+        "stream_names": _texts(streams),
+        "stream_versions": _numbers(stream.first.version for stream in touched),
+        "stream_hashes": _bytes(stream.first.hash for stream in touched),
+        "stream_keys": _texts(stream.key for stream in touched),
+        "stream_lasts": _numbers(stream.last for stream in touched),
+        "stream_finals": _numbers(stream.final for stream in touched),
         "command_ids": _texts(write.command for write in writes),
         "command_fingerprints": _bytes(write.fingerprint for write in writes),
-        "command_streams": _numbers(targets),
-        "command_events": _numbers(len(write.events) for write in writes),
+        "command_events": _numbers(write.amount for write in writes),
+        "command_versions": _numbers(write.version + len(write.events) for write in writes),
         "command_correlations": _optional([write.correlation for write in writes]),
         "command_traceparents": _optional([write.traceparent for write in writes]),
-        "guards": json.dumps(guards) if guards else None,
-        "event_streams": _numbers(row[0] for row in rows),
-        "event_commands": _numbers(row[1] for row in rows),
-        "event_numbers": _numbers(row[2] for row in rows),
-        "event_causes": _texts(row[3] for row in rows),
-        "event_names": _texts(row[4] for row in rows),
-        "event_keys": _texts(row[5] for row in rows),
+        "part_commands": _numbers(part[0] for part in parts),
+        "part_streams": _numbers(part[1] for part in parts),
+        "part_events": _numbers(part[2] for part in parts),
+        **_guards(writes),
+        "event_streams": _numbers(place[0] for place in places),
+        "event_commands": _numbers(place[1] for place in places),
+        "event_numbers": _numbers(place[2] for place in places),
+        "event_causes": _texts(causes),
+        "event_names": _texts(names),
+        "event_keys": _texts(keys),
         "event_types": _texts(event.type for event in events),
+        "event_versions": _numbers(place[3] for place in places),
+        "event_befores": _numbers(place[4] for place in places),
         "event_times": _numbers(event.happened for event in events),
+        "event_latest": _numbers(_greatest_so_far(events)),
         "event_starts": _numbers(_starts(lengths)),
         "event_lengths": _numbers(lengths),
         "event_hashes": _bytes(event.hash for event in events),
         "event_data": Literal(b"".join([event.data for event in events])),
+    }
+
+
+def _guards(writes: Sequence[Write]) -> dict[str, Any]:
+    guards = [(command, guard) for command, write in enumerate(writes, 1) for guard in write.guards]
+    return {
+        "guard_commands": _numbers(command for command, _ in guards),
+        "guard_kinds": _texts(guard.kind for _, guard in guards) if guards else None,
+        "guard_keys": _texts(guard.key for _, guard in guards) if guards else None,
+        "guard_amounts": _numbers(guard.amount for _, guard in guards),
+        "guard_floors": _numbers(guard.floor for _, guard in guards),
     }
 
 
@@ -88,8 +132,9 @@ def _optional(values: list[str | None]) -> list[str | None] | None:
     return values if any(values) else None
 
 
+def _greatest_so_far(events: Iterable[NewEvent]) -> Iterable[int]:
+    return accumulate((event.happened for event in events), max)
+
+
 def _starts(lengths: list[int]) -> Iterable[int]:
-    start = 1
-    for length in lengths:
-        yield start
-        start += length
+    return accumulate(lengths[:-1], initial=1) if lengths else ()

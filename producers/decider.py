@@ -1,6 +1,6 @@
-"""What a domain's module in `producers.domains` provides: `DECIDER`, two pure functions and its guards."""
+"""What a domain's module in `producers.domains` provides: `DECIDER`, pure functions and what they need to know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,16 +8,46 @@ from typing import Any
 from msgspec import Struct
 
 from producers.store import Guard
-from schemas import Command, Event
+from schemas import Event
+
+
+class Needs(Struct, frozen=True, gc=False):
+    """What a decision needs to know besides its own stream; it may write the streams too."""
+
+    streams: tuple[str, ...] = ()
+    counters: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+
+
+NOTHING = Needs()
 
 
 class Facts(Struct, frozen=True):
-    """What the handler looked up for a decision. `now` is the instant of the decision, in UTC."""
+    """What the handler looked up for a decision, as its `Needs` asked.
+
+    `now` is the instant of the decision, in UTC. `streams` has the states by stream id (None before a stream's first
+    event), `counters` the values, `claims` those of the keys that are claimed. Whatever is looked up here still holds
+    when the events are stored, or the command is decided anew: the handler sees to that.
+    """
 
     now: datetime
+    streams: Mapping[str, Any] = {}
+    counters: Mapping[str, int] = {}
+    claims: Set[str] = frozenset()
 
 
-def _unguarded(_state: Any, _command: Any) -> tuple[Guard, ...]:
+class On(Struct, frozen=True):
+    """An event for another stream than the command's own; the stream must be one of `Needs.streams`."""
+
+    stream: str
+    event: Event
+
+
+def _nothing(_command: Any) -> Needs:
+    return NOTHING
+
+
+def _unguarded(_state: Any, _command: Any, _facts: Facts) -> tuple[Guard, ...]:
     return ()
 
 
@@ -26,10 +56,12 @@ class Decider:
     """The rules of one domain. The state is any value; None before a stream's first event.
 
     `decide(state, command, facts)` gives the events that the command causes, and raises Refused or NotFound with
-    the rule that forbids it. `evolve(state, event)` gives the state after an event and never fails. `guards(state,
-    command)` gives the facts besides the stream itself that must still hold when the events are stored.
+    the rule that forbids it. `evolve(state, event)` gives the state after an event and never fails. `needs(command)`
+    says what to look up in `facts`. `guards(state, command, facts)` gives the claims that the command takes or gives
+    back and the counters that it moves.
     """
 
-    decide: Callable[[Any, Any, Facts], tuple[Event, ...]]
+    decide: Callable[[Any, Any, Facts], tuple[Event | On, ...]]
     evolve: Callable[[Any, Any], Any]
-    guards: Callable[[Any, Command], tuple[Guard, ...]] = _unguarded
+    needs: Callable[[Any], Needs] = _nothing
+    guards: Callable[[Any, Any, Facts], tuple[Guard, ...]] = _unguarded

@@ -1,12 +1,14 @@
-"""From a command and what is known of its stream to the write that the event store gets."""
+"""From a command and what is known of its streams to the write that the event store gets."""
+
+from collections.abc import Mapping, Sequence
 
 from producers.cache import Known
-from producers.decider import Decider, Facts
+from producers.decider import Decider, Facts, Needs, On
 from producers.hashing import NO_FINGERPRINT, event_hash, event_id, fingerprint, microseconds
 from producers.limits import check_event, check_name
 from producers.requests import Request
-from producers.store import NewEvent, Write
-from schemas import Domain, VersionMismatch, encode
+from producers.store import Guard, NewEvent, Part, Write
+from schemas import Domain, Event, VersionMismatch, encode
 
 
 def fingerprint_of(request: Request) -> bytes:
@@ -14,44 +16,115 @@ def fingerprint_of(request: Request) -> bytes:
     return NO_FINGERPRINT if request.generated else fingerprint(request.command)
 
 
-def write(domain: Domain, decider: Decider, request: Request, stream: str, known: Known, facts: Facts) -> Write:
-    """The write that `request` leads to; moves `known` on past it.
+class Extension:
+    """A stream with the events that one command adds: what is known of it moves on only when the write is made."""
 
-    Raises HeadraceError (or what the domain's rules raise by mistake) without having moved it.
-    """
-    if known.error is not None:
-        raise known.error
-    if request.expected_version is not None and request.expected_version != known.version:
-        raise VersionMismatch(
-            f"stream {stream} has version {known.version}, not {request.expected_version}",
-            rule="expected-version",
-            field="expected_version",
-        )
-    before, version, last, key, state = known.state, known.version, known.hash, known.partition_key, known.state
-    events = decider.decide(before, request.command, facts)
-    if not version and events:
-        key = stream if domain.partition_by is None else domain.partition_by(events[0])
-        check_name(stream, "stream id")
-        check_name(key, "partition key")
-    fresh, size = [], 0
-    for number, event in enumerate(events, 1):
+    __slots__ = ("_known", "events", "hash", "key", "state", "stream", "version")
+
+    def __init__(self, stream: str, known: Known) -> None:
+        self._known = known
+        self.stream = stream
+        self.events: list[NewEvent] = []
+        self.state, self.version, self.hash, self.key = known.state, known.version, known.hash, known.partition_key
+
+    def add(self, domain: Domain, decider: Decider, event: Event, identity: str) -> int:
+        """Put an event onto the stream; answers its size in bytes."""
+        if not self.version:
+            self.key = self.stream if domain.partition_by is None else domain.partition_by(event)
+            check_name(self.stream, "stream id")
+            check_name(self.key, "partition key")
         data = encode(event)
-        size += len(data)
-        check_event(len(data), size)
-        last = event_hash(last, domain.key, stream, version + number, event_id(request.id, number), key, data)
-        fresh.append(NewEvent(type(event).__name__, data, microseconds(domain.event_time(event)), last))
-        state = decider.evolve(state, event)
+        self.version += 1
+        self.hash = event_hash(self.hash, domain.key, self.stream, self.version, identity, self.key, data)
+        self.events.append(NewEvent(type(event).__name__, data, microseconds(domain.event_time(event)), self.hash))
+        self.state = decider.evolve(self.state, event)
+        return len(data)
+
+    def part(self) -> Part:
+        """The stream's part of the write."""
+        return Part(self.stream, self._known.version, self._known.hash, self.key, tuple(self.events))
+
+    def commit(self) -> None:
+        """Move on what is known of the stream."""
+        known = self._known
+        known.state, known.version, known.hash, known.partition_key = self.state, self.version, self.hash, self.key
+
+
+def write(
+    domain: Domain,
+    decider: Decider,
+    request: Request,
+    streams: Sequence[str],
+    known: Mapping[str, Known],
+    facts: Facts,
+    needs: Needs,
+) -> Write:
+    """The write that `request` leads to; moves what is known of its `streams` (its own first) on past it.
+
+    Raises HeadraceError (or what the domain's rules raise by mistake) without having moved anything.
+    """
+    own = known[streams[0]]
+    _check(request, streams, known)
+    decided = decider.decide(own.state, request.command, facts)
+    guards = decider.guards(own.state, request.command, facts)
+    extensions = {stream: Extension(stream, known[stream]) for stream in streams}
+    size = 0
+    for number, (stream, event) in enumerate(_in_order(decided, streams), 1):
+        added = extensions[stream].add(domain, decider, event, event_id(request.id, number))
+        size += added
+        check_event(added, size)
+    first, *others = extensions.values()
     made = Write(
         request.id,
         fingerprint_of(request),
-        stream,
-        version,
-        known.hash,
-        key,
-        tuple(fresh),
-        decider.guards(before, request.command),
+        first.stream,
+        own.version,
+        own.hash,
+        first.key,
+        tuple(first.events),
+        (*guards, *_unchanged(needs, facts, guards)) if needs.counters or needs.claims else guards,
         request.correlation,
         request.traceparent,
+        tuple([other.part() for other in others]),
     )
-    known.state, known.version, known.hash, known.partition_key = state, version + len(fresh), last, key
+    for extension in extensions.values():
+        extension.commit()
     return made
+
+
+def _check(request: Request, streams: Sequence[str], known: Mapping[str, Known]) -> None:
+    for stream in streams:
+        error = known[stream].error
+        if error is not None:
+            raise error
+    if request.expected_version is None and not request.expected_versions:
+        return
+    expected = dict(request.expected_versions or {})
+    if request.expected_version is not None:
+        expected[streams[0]] = request.expected_version
+    for stream, version in expected.items():
+        found = known[stream].version
+        if found != version:
+            field = "expected_version" if stream == streams[0] else "expected_versions"
+            raise VersionMismatch(
+                f"stream {stream} has version {found}, not {version}", rule="expected-version", field=field
+            )
+
+
+def _in_order(decided: Sequence[Event | On], streams: Sequence[str]) -> list[tuple[str, Event]]:
+    """Stream and event, in the order of the streams: that is how they are stored and numbered."""
+    own = streams[0]
+    placed = [(event.stream, event.event) if isinstance(event, On) else (own, event) for event in decided]
+    for stream, event in placed:
+        if stream not in streams:
+            raise LookupError(f"{type(event).__name__} for stream {stream}, which is not among the needs")
+    return placed if len(streams) == 1 else sorted(placed, key=lambda item: streams.index(item[0]))
+
+
+def _unchanged(needs: Needs, facts: Facts, guards: Sequence[Guard]) -> tuple[Guard, ...]:
+    """Guards for what was looked up and is not guarded by the domain itself."""
+    guarded = {guard.key for guard in guards}
+    return (
+        *[Guard("value", key, facts.counters[key]) for key in needs.counters if key not in guarded],
+        *[Guard("held" if key in facts.claims else "free", key) for key in needs.claims if key not in guarded],
+    )

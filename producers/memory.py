@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from producers.hashing import NO_HASH, append_digest, event_id
-from producers.store import Answer, Guard, Head, History, Outcome, StoredEvent, Write
+from producers.store import Answer, Guard, Head, History, Loaded, NewEvent, Outcome, Part, StoredEvent, Write
 from schemas import Domain
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,12 +20,13 @@ class MemoryEventStore:
         self._events: list[StoredEvent] = []
         self._streams: dict[str, list[StoredEvent]] = {}
         self._answers: dict[str, Answer] = {}
-        self._claims: set[str] = set()
+        self._claims: frozenset[str] = frozenset()
         self._counters: dict[str, int] = {}
         self._latest = _EPOCH
         self._head = Head(0, _EPOCH, NO_HASH)
 
     def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        _check(writes)
         with self._lock:
             now = max(datetime.now(UTC), self._head.time + timedelta(microseconds=1))
             first, fallen = len(self._events), set[str]()
@@ -37,15 +38,19 @@ class MemoryEventStore:
                 self._head = Head(len(self._events), now, digest)
             return outcomes
 
-    def load(self, after: Mapping[str, int]) -> dict[str, History]:
+    def load(self, after: Mapping[str, int], counters: Sequence[str] = (), claims: Sequence[str] = ()) -> Loaded:
         with self._lock:
-            return {
-                name: History(
-                    len(events), events[-1].hash, events[0].partition_key, tuple(e.data for e in events[version:])
-                )
-                for name, version in after.items()
-                if (events := self._streams.get(name))
-            }
+            return Loaded(
+                {
+                    name: History(
+                        len(events), events[-1].hash, events[0].partition_key, tuple(e.data for e in events[version:])
+                    )
+                    for name, version in after.items()
+                    if (events := self._streams.get(name))
+                },
+                {key: self._counters.get(key, 0) for key in counters},
+                self._claims.intersection(claims),
+            )
 
     def find(self, commands: Sequence[str]) -> dict[str, Answer]:
         with self._lock:
@@ -59,53 +64,60 @@ class MemoryEventStore:
         return self._head
 
     def _append(self, write: Write, now: datetime, fallen: set[str]) -> Outcome:
-        outcome = self._refusal(write, write.stream in fallen)
+        outcome = self._refusal(write, fallen)
         if outcome is not None:
-            fallen.add(write.stream)
+            fallen.update(part.stream for part in write.parts if part.events)
             return outcome
         for guard in write.guards:
             self._apply(guard)
-        stream = self._streams.setdefault(write.stream, []) if write.events else []
-        for number, event in enumerate(write.events, 1):
-            self._latest = max(self._latest, min(now, _EPOCH + timedelta(microseconds=event.happened)))
-            stored = StoredEvent(
-                position=len(self._events) + 1,
-                stream=write.stream,
-                version=len(stream) + 1,
-                id=event_id(write.command, number),
-                type=event.type,
-                partition_key=write.partition_key,
-                time=now,
-                watermark=self._latest - self._domain.allowed_lateness,
-                hash=event.hash,
-                digest=None,
-                command=write.command,
-                correlation=write.correlation,
-                traceparent=write.traceparent,
-                data=event.data,
-            )
-            stream.append(stored)
-            self._events.append(stored)
+        number = 0
+        for part in write.parts:
+            for event in part.events:
+                number += 1
+                self._store(write, part, event, number, now)
         version, position = write.version + len(write.events), len(self._events)
-        self._answers[write.command] = Answer(write.fingerprint, version, len(write.events), position)
-        return Outcome("accepted", version, len(write.events), position)
+        self._answers[write.command] = Answer(write.fingerprint, version, number, position)
+        return Outcome("accepted", version, number, position)
 
-    def _refusal(self, write: Write, fell: bool) -> Outcome | None:
+    def _store(self, write: Write, part: Write | Part, event: NewEvent, number: int, now: datetime) -> None:
+        stream = self._streams.setdefault(part.stream, [])
+        self._latest = max(self._latest, min(now, _EPOCH + timedelta(microseconds=event.happened)))
+        stored = StoredEvent(
+            position=len(self._events) + 1,
+            stream=part.stream,
+            version=len(stream) + 1,
+            id=event_id(write.command, number),
+            type=event.type,
+            partition_key=part.partition_key,
+            time=now,
+            watermark=self._latest - self._domain.allowed_lateness,
+            hash=event.hash,
+            digest=None,
+            command=write.command,
+            correlation=write.correlation,
+            traceparent=write.traceparent,
+            data=event.data,
+        )
+        stream.append(stored)
+        self._events.append(stored)
+
+    def _refusal(self, write: Write, fallen: set[str]) -> Outcome | None:
         first = self._answers.get(write.command)
         if first is not None:
             if first.fingerprint == write.fingerprint:
                 return Outcome("repeated", first.version, first.events, first.position)
             return Outcome("misused")
-        version, last = self._tip(write.stream)
-        if fell or version != write.version or (version and last != write.hash):
-            return Outcome("conflict")
-        for number, guard in enumerate(write.guards, 1):
-            if guard.kind == "version" and self._tip(guard.key)[0] != guard.amount:
+        for part in write.parts:
+            version, last = self._tip(part.stream)
+            if part.stream in fallen or version != part.version or (version and last != part.hash):
                 return Outcome("conflict")
-            if guard.kind == "claim" and guard.key in self._claims:
+        for number, guard in enumerate(write.guards, 1):
+            count, held = self._counters.get(guard.key, 0), guard.key in self._claims
+            if (guard.kind == "claim" and held) or (guard.kind == "counter" and count + guard.amount < guard.floor):
                 return Outcome("guarded", number)
-            if guard.kind == "counter" and self._counters.get(guard.key, 0) + guard.amount < guard.floor:
-                return Outcome("guarded", number)
+            facts = {"value": count == guard.amount, "free": not held, "held": held}
+            if not facts.get(guard.kind, True):
+                return Outcome("conflict")
         return None
 
     def _tip(self, stream: str) -> tuple[int, bytes]:
@@ -114,9 +126,9 @@ class MemoryEventStore:
 
     def _apply(self, guard: Guard) -> None:
         if guard.kind == "claim":
-            self._claims.add(guard.key)
+            self._claims |= {guard.key}
         elif guard.kind == "release":
-            self._claims.discard(guard.key)
+            self._claims -= {guard.key}
         elif guard.kind == "counter":
             self._counters[guard.key] = self._counters.get(guard.key, 0) + guard.amount
 
@@ -125,3 +137,11 @@ class MemoryEventStore:
         event = self._events[-1]
         sealed = StoredEvent(**{**{name: getattr(event, name) for name in event.__struct_fields__}, "digest": digest})
         self._events[-1] = self._streams[event.stream][-1] = sealed
+
+
+def _check(writes: Sequence[Write]) -> None:
+    finals: dict[str, int] = {}
+    for part in [part for write in writes for part in write.parts]:
+        if finals.get(part.stream, part.version) != part.version:
+            raise ValueError(f"the writes of the batch on stream {part.stream} do not build on each other")
+        finals[part.stream] = part.version + len(part.events)

@@ -9,7 +9,7 @@ from producers.batches import parameters
 from producers.connections import Connections
 from producers.hashing import NO_HASH
 from producers.sql import query
-from producers.store import Answer, Head, History, Outcome, StoredEvent, Write
+from producers.store import Answer, Head, History, Loaded, Outcome, StoredEvent, Write
 from schemas import Domain, reach
 
 
@@ -35,22 +35,30 @@ class PostgresEventStore:
         reach("append.committed")
         return [Outcome(*entry) for entry in exceptions] if exceptions else _accepted(head, writes)
 
-    def load(self, after: Mapping[str, int]) -> dict[str, History]:
-        if not after:
-            return {}
+    def load(self, after: Mapping[str, int], counters: Sequence[str] = (), claims: Sequence[str] = ()) -> Loaded:
+        values = {
+            "domain": self._domain.key,
+            "names": list(after),
+            "after": list(after.values()),
+            "counters": list(counters),
+            "claims": list(claims),
+        }
         with self._connections.lend() as connection, connection.cursor() as cursor:
-            values = {"domain": self._domain.key, "names": list(after), "after": list(after.values())}
             cursor.execute(query("load"), values)
             rows = cursor.fetchall()
         data = defaultdict(list)
-        for name, _, _, _, version, body in rows:
-            if version is not None:
+        for kind, name, _, _, _, body in rows:
+            if kind == "event":
                 data[name].append(bytes(body))
-        return {
-            name: History(last, bytes(last_hash), key, tuple(data[name]))
-            for name, key, last, last_hash, version, _ in rows
-            if version is None
-        }
+        return Loaded(
+            {
+                name: History(version, bytes(last), key, tuple(data[name]))
+                for kind, name, key, version, last, _ in rows
+                if kind == "stream"
+            },
+            {**dict.fromkeys(counters, 0), **{name: value for kind, name, _, value, *_ in rows if kind == "counter"}},
+            frozenset([name for kind, name, *_ in rows if kind == "claim"]),
+        )
 
     def find(self, commands: Sequence[str]) -> dict[str, Answer]:
         if not commands:
@@ -89,9 +97,8 @@ class PostgresEventStore:
 def _accepted(head: int, writes: Sequence[Write]) -> list[Outcome]:
     outcomes = []
     for write in writes:
-        events = len(write.events)
-        head += events
-        outcomes.append(Outcome("accepted", write.version + events, events, head))
+        head += write.amount
+        outcomes.append(Outcome("accepted", write.version + len(write.events), write.amount, head))
     return outcomes
 
 

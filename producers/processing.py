@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from msgspec import UNSET
 
-from producers.cache import Known, StreamCache
-from producers.decider import Decider, Facts
+from producers.cache import StreamCache
+from producers.decider import NOTHING, Decider, Facts, Needs
 from producers.deciding import fingerprint_of, write
-from producers.hashing import event_id
+from producers.hashing import SEPARATOR, event_id
+from producers.loading import Knowledge
 from producers.requests import Receipt, Request
-from producers.store import Answer, EventStore, History, Outcome, Write
-from schemas import Conflict, Domain, HeadraceError, Invalid, Refused, event_decoder
+from producers.store import Answer, EventStore, Outcome, Write
+from schemas import Conflict, Domain, HeadraceError, Invalid, Refused
 
 log = logging.getLogger(__name__)
 
@@ -20,26 +22,34 @@ Result = Receipt | HeadraceError
 _ROUNDS = 8
 
 
-class _Batch:
-    """The requests of a batch, the stream of each, what is known of the streams, the results so far."""
+class _Task:
+    """A request of the batch with what it needs and the streams that it rests on, its own first."""
 
-    def __init__(self, requests: Sequence[Request], domain: Domain) -> None:
-        self.requests = requests
-        self.streams = [domain.stream_of(request.command) for request in requests]
-        self.known: dict[str, Known] = {}
-        self.results: dict[int, Result] = {}
-        self.pending = list(range(len(requests)))
+    __slots__ = ("needs", "number", "own", "request", "result", "streams")
+
+    def __init__(self, number: int, request: Request, own: str, needs: Needs) -> None:
+        self.number = number
+        self.request = request
+        self.own = own
+        self.needs = needs
+        self.result: Result | None = None
+        further = (*needs.streams, *(request.expected_versions or ()))
+        self.streams = list(dict.fromkeys((own, *further))) if further else [own]
+
+    def rests_on(self, fallen: set[str]) -> bool:
+        """Whether something that it read or looked up is among `fallen`: streams, and keys of guards."""
+        return not fallen.isdisjoint([*self.streams, *map(_key, self.needs.counters + self.needs.claims)])
 
 
 class _Round:
-    """What one round decided: writes with the requests they are for, refusals that stand if the writes before
-    them do, requests put off to the next round, and the streams whose state must be loaded for that."""
+    """What one round decided: writes with the tasks they are for, refusals that stand if the writes before them do,
+    tasks put off to the next round, and the streams whose state must be loaded for that."""
 
     def __init__(self) -> None:
         self.writes: list[Write] = []
-        self.owners: list[int] = []
-        self.refused: dict[int, HeadraceError] = {}
-        self.later: list[int] = []
+        self.owners: list[_Task] = []
+        self.refused: list[tuple[_Task, HeadraceError]] = []
+        self.later: list[_Task] = []
         self.deferred: set[str] = set()
 
 
@@ -51,118 +61,113 @@ class Processor:
         self._decider = decider
         self._store = store
         self._cache = cache
-        self._events = event_decoder(domain)
 
     def process(self, requests: Sequence[Request]) -> list[Result]:
         """The results of the requests in their order; what a receipt tells of is durable.
 
         Raises Unavailable when the store does not answer; the batch may be sent again with the same ids.
         """
-        batch = _Batch(requests, self._domain)
+        tasks = [self._task(number, request) for number, request in enumerate(requests)]
+        knowledge = Knowledge(self._domain, self._decider, self._store, self._cache)
+        pending = [task for task in tasks if task.result is None]
         for number in range(_ROUNDS):
-            self._know(batch, assume_new=number == 0)
-            self._append(batch, self._decide(batch))
-            if not batch.pending:
+            self._gather(knowledge, pending, assume_new=number == 0)
+            pending = self._append(knowledge, self._decide(knowledge, pending))
+            if not pending:
                 break
-        for index in batch.pending:
-            stream = batch.streams[index]
-            batch.results[index] = Conflict(f"others keep writing to {stream}; send it again", rule="contended-stream")
-        self._give_first_answers(batch)
-        for stream, known in batch.known.items():
-            if known.error is None and known.version:
-                self._cache.put(stream, known)
-        return [batch.results[index] for index in range(len(requests))]
+        for task in pending:
+            task.result = Conflict(f"others keep writing to {task.own}; send it again", rule="contended-stream")
+        self._give_first_answers(tasks)
+        knowledge.keep()
+        return [task.result for task in tasks if task.result is not None]
 
-    def _know(self, batch: _Batch, *, assume_new: bool) -> None:
-        """Fill in the streams of the pending requests: from the cache, by assumption, or from the store.
-
-        A stream that is unknown here is taken for new by the command that begins streams: mostly it is, and the
-        append finds out when not.
-        """
-        begins = self._domain.commands[0]
-        missing: dict[str, int] = {}
-        for index in batch.pending:
-            stream = batch.streams[index]
-            if stream in batch.known or stream in missing:
-                continue
-            known = self._cache.take(stream)
-            if known is not None:
-                known.confirmed = False
-                batch.known[stream] = known
-            elif assume_new and type(batch.requests[index].command) is begins:
-                batch.known[stream] = Known(confirmed=False)
-            else:
-                missing[stream] = 0
-        if missing:
-            histories = self._store.load(missing)
-            for stream in missing:
-                batch.known[stream] = self._replayed(stream, histories.get(stream))
-
-    def _replayed(self, stream: str, history: History | None) -> Known:
-        known = Known(confirmed=True)
-        if history is None:
-            return known
-        known.version, known.hash, known.partition_key = history.version, history.hash, history.partition_key
+    def _task(self, number: int, request: Request) -> _Task:
+        own = self._domain.stream_of(request.command)
         try:
-            for data in history.events:
-                known.state = self._decider.evolve(known.state, self._events.decode(data))
+            return _Task(number, request, own, self._decider.needs(request.command))
         except Exception as error:
-            log.exception("stream %s of %s cannot be loaded", stream, self._domain.name)
-            known.error = HeadraceError(f"stream {stream} cannot be loaded: {error}", rule="unreadable-stream")
-        return known
+            log.exception("the needs of %s failed", type(request.command).__name__)
+            task = _Task(number, request, own, NOTHING)
+            task.result = _mistake(error)
+            return task
 
-    def _decide(self, batch: _Batch) -> _Round:
-        turn, facts = _Round(), Facts(datetime.now(UTC))
-        for index in batch.pending:
-            request, stream = batch.requests[index], batch.streams[index]
-            if stream in turn.deferred:
-                turn.later.append(index)
+    def _gather(self, knowledge: Knowledge, pending: list[_Task], *, assume_new: bool) -> None:
+        begins = self._domain.commands[0]
+        known, new = knowledge.streams, set[str]()
+        streams: dict[str, None] = {}
+        for task in pending:
+            for stream in task.streams:
+                if stream in known or stream in streams or stream in new:
+                    continue
+                if assume_new and stream == task.own and type(task.request.command) is begins:
+                    new.add(stream)
+                else:
+                    streams[stream] = None
+        knowledge.gather(streams, new, [task.needs for task in pending if task.needs is not NOTHING])
+
+    def _decide(self, knowledge: Knowledge, pending: list[_Task]) -> _Round:
+        turn, now = _Round(), datetime.now(UTC)
+        simple = Facts(now)
+        for task in pending:
+            if turn.deferred and not turn.deferred.isdisjoint(task.streams):
+                turn.later.append(task)
+                turn.deferred.update(task.streams)
                 continue
-            known = batch.known[stream]
             try:
-                turn.writes.append(write(self._domain, self._decider, request, stream, known, facts))
-                turn.owners.append(index)
-                continue
+                facts = simple if task.needs is NOTHING else knowledge.facts(now, task.needs)
+                made = write(
+                    self._domain, self._decider, task.request, task.streams, knowledge.streams, facts, task.needs
+                )
             except HeadraceError as error:
                 refusal = error
             except Exception as error:
-                log.exception("deciding %s failed", type(request.command).__name__)
-                refusal = HeadraceError(f"deciding failed: {error!r}", rule="decider-failed")
-            if known.confirmed:
-                turn.refused[index] = refusal
+                log.exception("deciding %s failed", type(task.request.command).__name__)
+                refusal = _mistake(error)
             else:
-                # Refused on a state that may be old: later commands of the stream wait, to keep their order.
-                turn.deferred.add(stream)
-                turn.later.append(index)
+                knowledge.apply(made)
+                turn.writes.append(made)
+                turn.owners.append(task)
+                continue
+            if all(knowledge.streams[stream].confirmed for stream in task.streams):
+                turn.refused.append((task, refusal))
+            else:
+                # Refused on a state that may be old: later commands of its streams wait, to keep their order.
+                turn.deferred.update(task.streams)
+                turn.later.append(task)
         return turn
 
-    def _append(self, batch: _Batch, turn: _Round) -> None:
-        """Append the round's writes; leaves in `batch.pending` what must be decided again."""
+    def _append(self, knowledge: Knowledge, turn: _Round) -> list[_Task]:
+        """Append the round's writes; answers the tasks that must be decided again, in their order."""
         outcomes = self._store.append(turn.writes)
-        fallen: set[str] = set()
-        later = turn.later
-        for index, made, outcome in zip(turn.owners, turn.writes, outcomes, strict=True):
+        fallen, outdated, later = set[str](), set[str](), turn.later
+        for task, made, outcome in zip(turn.owners, turn.writes, outcomes, strict=True):
             if outcome.kind == "accepted":
-                batch.results[index] = self._receipt(made.command, made.stream, outcome)
+                task.result = self._receipt(made.command, made.stream, outcome)
                 continue
-            fallen.add(made.stream)
-            batch.known.pop(made.stream, None)
+            fallen.update([part.stream for part in made.parts if part.events], [_key(g.key) for g in made.guards])
             if outcome.kind == "conflict":
-                later.append(index)
+                outdated.update(task.streams)
+                later.append(task)
             else:
-                batch.results[index] = self._refusal(made, outcome)
-        for index, refusal in turn.refused.items():
-            if batch.streams[index] in fallen:
-                later.append(index)
+                task.result = self._refusal(made, outcome)
+        for task, refusal in turn.refused:
+            if task.rests_on(fallen):
+                later.append(task)
             else:
-                batch.results[index] = refusal
-        if turn.deferred:
-            written = {made.stream for made in turn.writes}
-            for stream in turn.deferred - fallen:
-                batch.known[stream].confirmed = True
-                if stream not in written:
-                    del batch.known[stream]
-        batch.pending = sorted(later)
+                task.result = refusal
+        for stream in fallen | outdated:
+            knowledge.streams.pop(stream, None)
+        self._settle(knowledge, turn)
+        return sorted(later, key=attrgetter("number"))
+
+    def _settle(self, knowledge: Knowledge, turn: _Round) -> None:
+        """Deferred streams: those that were written are known for sure by now, the others must be loaded."""
+        written = {part.stream for made in turn.writes for part in made.parts if part.events} if turn.deferred else ()
+        for stream in turn.deferred:
+            known = knowledge.streams.pop(stream, None)
+            if known is not None and stream in written:
+                known.confirmed = True
+                knowledge.streams[stream] = known
 
     def _refusal(self, made: Write, outcome: Outcome) -> Result:
         if outcome.kind == "repeated":
@@ -185,22 +190,31 @@ class Processor:
             True if repeated else UNSET,
         )
 
-    def _give_first_answers(self, batch: _Batch) -> None:
+    def _give_first_answers(self, tasks: list[_Task]) -> None:
         """A command that is refused now may be the retry of one that was accepted before."""
-        refused = {
-            index: request
-            for index, request in enumerate(batch.requests)
-            if isinstance(batch.results[index], HeadraceError) and (request.retried or not request.generated)
-        }
-        first = self._store.find(list({request.id for request in refused.values()}))
-        for index, request in refused.items():
-            answer = first.get(request.id)
+        refused = [
+            task
+            for task in tasks
+            if isinstance(task.result, HeadraceError) and (task.request.retried or not task.request.generated)
+        ]
+        first = self._store.find(list({task.request.id for task in refused}))
+        for task in refused:
+            answer = first.get(task.request.id)
             if answer is None:
                 continue
-            if answer.fingerprint == fingerprint_of(request):
-                batch.results[index] = self._receipt(request.id, batch.streams[index], answer, repeated=True)
+            if answer.fingerprint == fingerprint_of(task.request):
+                task.result = self._receipt(task.request.id, task.own, answer, repeated=True)
             else:
-                batch.results[index] = _misused(request.id)
+                task.result = _misused(task.request.id)
+
+
+def _key(key: str) -> str:
+    """The key of a guard, told from the names of streams."""
+    return f"{SEPARATOR}{key}"
+
+
+def _mistake(error: Exception) -> HeadraceError:
+    return HeadraceError(f"deciding failed: {error!r}", rule="decider-failed")
 
 
 def _misused(command: str) -> Invalid:

@@ -1,5 +1,7 @@
 """What goes into the command handler and what comes out."""
 
+from collections.abc import Mapping
+
 from msgspec import UNSET, Struct, UnsetType
 
 from schemas import Command
@@ -9,8 +11,9 @@ class Request(Struct, gc=False):
     """One command to handle.
 
     `id` is the idempotency key, `generated` says that it is ours and not the client's. `expected_version` is the
-    version of the stream that the client acts on. `size` is the length of its input in bytes. `retried` says that an
-    earlier attempt ended without an answer: it may have been stored.
+    version of the command's stream that the client acts on, `expected_versions` those of further streams. `size` is
+    the length of its input in bytes. `retried` says that an earlier attempt ended without an answer: it may have
+    been stored.
     """
 
     command: Command
@@ -21,13 +24,15 @@ class Request(Struct, gc=False):
     traceparent: str | None = None
     size: int = 0
     retried: bool = False
+    expected_versions: Mapping[str, int] | None = None
 
 
 class Receipt(Struct, frozen=True, gc=False):
     """The answer to a command whose events are durable.
 
-    `version` is the stream's version after it, `first_position` and `last_position` those of its events (left out
-    when it had none), `token` what a read waits for to see it, `repeated` whether an earlier answer is given again.
+    `stream` is the command's own, `version` its version after it; `first_position` and `last_position` are those of
+    its events on all streams (left out when it had none), `token` is what a read waits for to see it, `repeated`
+    whether an earlier answer is given again.
     """
 
     command_id: str

@@ -13,13 +13,14 @@ MAX_COMMAND_BYTES = 4_000_000
 class Guard(Struct, frozen=True):
     """A fact that a decision rests on, checked again by the append under its lock. One guard a `key` and command.
 
-    `version`: the stream `key` has the version `amount`; else the command is decided anew.
     `claim`: nobody holds `key`; the command takes it. `release`: the command gives `key` back.
     `counter`: the counter `key` plus `amount` is not below `floor`; the command adds it.
     A failing claim or counter refuses the command with `rule` and `detail`.
+    `value`: the counter `key` is `amount`. `free`, `held`: nobody, somebody holds `key`. When one of these fails,
+    the command is decided anew; the command handler adds them itself for what a decision looked up.
     """
 
-    kind: Literal["version", "claim", "release", "counter"]
+    kind: Literal["claim", "release", "counter", "value", "free", "held"]
     key: str
     amount: int = 0
     floor: int = 0
@@ -36,11 +37,25 @@ class NewEvent(Struct, frozen=True, gc=False):
     hash: bytes
 
 
+class Part(Struct, frozen=True, gc=False):
+    """What a command does to a further stream, if that still has this version and hash before it.
+
+    Without events it is a stream that the decision only read.
+    """
+
+    stream: str
+    version: int
+    hash: bytes
+    partition_key: str
+    events: tuple[NewEvent, ...]
+
+
 class Write(Struct, frozen=True, gc=False):
     """What one accepted command does to its stream, if the stream still has this version and hash before it.
 
-    Commands of one batch on one stream build on each other: each one's `version` and `hash` are those after the
-    one before it. All its events are stored, or none.
+    `others` are the further streams that it reads or writes, each at most once. Commands of one batch on one stream
+    build on each other: each one's `version` and `hash` are those after the one before it. All events of a command
+    are stored, on all its streams, or none.
     """
 
     command: str
@@ -53,6 +68,17 @@ class Write(Struct, frozen=True, gc=False):
     guards: tuple[Guard, ...] = ()
     correlation: str | None = None
     traceparent: str | None = None
+    others: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> "tuple[Write | Part, ...]":
+        """All streams that it rests on, its own first; events are stored in this order."""
+        return (self, *self.others)
+
+    @property
+    def amount(self) -> int:
+        """How many events it has on all its streams."""
+        return len(self.events) + sum([len(part.events) for part in self.others]) if self.others else len(self.events)
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -60,8 +86,8 @@ class Outcome(Struct, frozen=True, gc=False):
 
     `accepted`: stored; `version` is its stream's version after it, `events` how many they are, `position` that
     of the last one (without events: of the head). `repeated`: the id was used before for the same body, and these are
-    the first answer's numbers. `misused`: the id was used for another body. `conflict`: its stream has moved, a
-    write before it on that stream fell, or a version guard failed: load, decide again. `guarded`: its guard
+    the first answer's numbers. `misused`: the id was used for another body. `conflict`: a stream it rests on has
+    moved, a write before it on such a stream fell, or a looked-up fact has changed: decide again. `guarded`: its guard
     number `version` (from 1) refused it. Except when accepted, nothing was stored.
     """
 
@@ -78,6 +104,14 @@ class History(Struct, frozen=True):
     hash: bytes
     partition_key: str
     events: tuple[bytes, ...]
+
+
+class Loaded(Struct, frozen=True):
+    """Streams by name, without those that do not exist; values of counters; which of the keys are claimed."""
+
+    streams: dict[str, History]
+    counters: dict[str, int]
+    claims: frozenset[str]
 
 
 class Answer(Struct, frozen=True):
@@ -122,11 +156,14 @@ class EventStore(Protocol):
     """
 
     def append(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Store what is acceptable, durably, with dense positions in the order of the writes; an outcome each."""
+        """Store what is acceptable, durably, with dense positions in the order of the writes; an outcome each.
+
+        Raises ValueError when the writes on one stream do not build on each other.
+        """
         ...
 
-    def load(self, after: Mapping[str, int]) -> dict[str, History]:
-        """The given streams, each with its events after the given version; those that do not exist are left out."""
+    def load(self, after: Mapping[str, int], counters: Sequence[str] = (), claims: Sequence[str] = ()) -> Loaded:
+        """The given streams, each with its events after the given version, and facts; in one round trip."""
         ...
 
     def find(self, commands: Sequence[str]) -> dict[str, Answer]:

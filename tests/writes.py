@@ -1,9 +1,11 @@
 """Writes to an event store for tests, with hashes made as the handler makes them."""
 
 import uuid
+from collections.abc import Mapping, Sequence
+from itertools import count
 
 from producers.hashing import NO_HASH, event_hash, event_id
-from producers.store import Guard, NewEvent, Write
+from producers.store import Guard, NewEvent, Outcome, Part, Write
 from schemas import Domain
 
 
@@ -27,16 +29,29 @@ class Writer:
         happened: int = 1_000_000,
         data: bytes = b'{"type":"Made"}',
         key: str = "",
+        others: Mapping[str, int] | None = None,
     ) -> Write:
-        """A write of so many events to a stream, on top of the last one made here."""
+        """A write of so many events to a stream, on top of the last one made here; `others` as numbers of events."""
         self._number += 1
         command = command or f"command-{self._name}-{self._number}"
-        version, tip = self.tips.get(stream, (0, NO_HASH))
-        key = key or f"key of {stream}"
-        made, last = [], tip
-        for number in range(1, events + 1):
-            identity = event_id(command, number)
-            last = event_hash(last, self._domain.key, stream, version + number, identity, key, data)
-            made.append(NewEvent("Made", data, happened, last))
-        self.tips[stream] = (version + events, last)
-        return Write(command, body, stream, version, tip, key, tuple(made), guards)
+        numbers = count(1)
+
+        def part(stream: str, events: int, key: str) -> Part:
+            version, tip = self.tips.get(stream, (0, NO_HASH))
+            made, last = [], tip
+            for number in range(1, events + 1):
+                identity = event_id(command, next(numbers))
+                last = event_hash(last, self._domain.key, stream, version + number, identity, key, data)
+                made.append(NewEvent("Made", data, happened, last))
+            self.tips[stream] = (version + events, last)
+            return Part(stream, version, tip, key, tuple(made))
+
+        own = part(stream, events, key or f"key of {stream}")
+        further = tuple([part(name, amount, f"key of {name}") for name, amount in (others or {}).items()])
+        return Write(
+            command, body, stream, own.version, own.hash, own.partition_key, own.events, guards, others=further
+        )
+
+
+def kinds(outcomes: Sequence[Outcome]) -> list[str]:
+    return [outcome.kind for outcome in outcomes]

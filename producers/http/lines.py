@@ -13,16 +13,21 @@ from producers.requests import Receipt, Request
 from schemas import Domain, HeadraceError, Id, Invalid, Malformed, TooLarge, decode_command
 
 C = TypeVar("C")
+Version = Annotated[int, Meta(ge=0)]
 MAX_LINE = 1_000_000
 _FIELD = re.compile(r"field `(\w+)`")
 
 
 class Line(Struct, Generic[C], frozen=True, forbid_unknown_fields=True):
-    """One line: a command, its idempotency key (generated when left out), the version that the client acts on."""
+    """One line: a command, its idempotency key (generated when left out), the version that the client acts on.
+
+    `expected_versions` are those of further streams, by stream id.
+    """
 
     command: C
     id: Id | None = None
-    expected_version: Annotated[int, Meta(ge=0)] | None = None
+    expected_version: Version | None = None
+    expected_versions: dict[str, Version] | None = None
 
 
 class LineResult(Struct, frozen=True):
@@ -83,9 +88,14 @@ def request_of(domain: Domain, data: bytes) -> Request | HeadraceError:
     except (msgspec.DecodeError, ArithmeticError, UnicodeError, RecursionError):
         return _error(domain, data)
     key = line.id
-    if key is None:
-        return Request(line.command, generated_id(), True, line.expected_version, size=len(data))
-    return Request(line.command, key, False, line.expected_version, size=len(data))
+    return Request(
+        line.command,
+        generated_id() if key is None else key,
+        key is None,
+        line.expected_version,
+        size=len(data),
+        expected_versions=line.expected_versions,
+    )
 
 
 def _error(domain: Domain, data: bytes) -> HeadraceError:

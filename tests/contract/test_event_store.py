@@ -1,47 +1,22 @@
 """What every event store promises, shown on the one in memory and on the one in Postgres."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from producers import EventStore, Guard, MemoryEventStore, PostgresEventStore
+from producers import EventStore
 from producers.hashing import NO_HASH, append_digest, event_hash
 from producers.store import Outcome, StoredEvent
-from schemas import Domain, discover
-from tests.writes import Writer
-
-
-@pytest.fixture
-def orders() -> Domain:
-    return discover("contract")["orders"]
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def store(request: pytest.FixtureRequest, orders: Domain) -> Iterator[EventStore]:
-    if request.param == "memory":
-        yield MemoryEventStore(orders)
-        return
-    postgres = PostgresEventStore(request.getfixturevalue("postgres"), orders)
-    yield postgres
-    postgres.close()
-
-
-@pytest.fixture
-def writer(orders: Domain) -> Writer:
-    return Writer(orders)
-
-
-def kinds(outcomes: list[Outcome]) -> list[str]:
-    return [outcome.kind for outcome in outcomes]
+from schemas import Domain
+from tests.writes import Writer, kinds
 
 
 def test_an_empty_store_has_its_head_at_zero_and_knows_nothing(store: EventStore) -> None:
     assert store.head().position == 0
     assert store.head().digest == NO_HASH
     assert store.append([]) == []
-    assert store.load({"s": 0}) == {}
+    assert store.load({"s": 0}).streams == {}
     assert store.find(["c"]) == {}
     assert store.read(0, 10) == []
 
@@ -81,7 +56,7 @@ def test_what_was_stored_comes_back_as_it_was(store: EventStore, writer: Writer)
         "key é",
     )
     assert (event.data, event.hash) == (data, write.events[0].hash)
-    assert store.load({"a": 0})["a"].events == (data,)
+    assert store.load({"a": 0}).streams["a"].events == (data,)
 
 
 def test_reading_goes_on_after_a_position_and_is_limited(store: EventStore, writer: Writer) -> None:
@@ -93,7 +68,7 @@ def test_reading_goes_on_after_a_position_and_is_limited(store: EventStore, writ
 def test_streams_are_loaded_after_a_version_many_at_once(store: EventStore, writer: Writer) -> None:
     for n in range(3):
         store.append([writer.write("a", data=b'{"n":%d}' % n), writer.write("b", events=2)])
-    found = store.load({"a": 1, "b": 6, "unknown": 0})
+    found = store.load({"a": 1, "b": 6, "unknown": 0}).streams
     assert set(found) == {"a", "b"}
     assert found["a"].events == (b'{"n":1}', b'{"n":2}')
     assert (found["a"].version, found["a"].hash) == writer.tips["a"]
@@ -105,8 +80,8 @@ def test_streams_are_loaded_after_a_version_many_at_once(store: EventStore, writ
 def test_a_stale_write_in_the_middle_falls_alone(store: EventStore, writer: Writer, orders: Domain) -> None:
     store.append([writer.write("contested")])
     stale = Writer(orders).write("contested", command="stale")
-    batch = [writer.write("a"), stale, writer.write("b"), writer.write("contested")]
-    assert kinds(store.append(batch)) == ["accepted", "conflict", "accepted", "conflict"]
+    batch = [writer.write("a"), stale, writer.write("b")]
+    assert kinds(store.append(batch)) == ["accepted", "conflict", "accepted"]
     assert [event.stream for event in store.read(0, 10)] == ["contested", "a", "b"]
     assert store.head().position == 3
     assert store.find(["stale"]) == {}
@@ -153,48 +128,10 @@ def test_a_write_without_events_is_remembered_and_moves_nothing(store: EventStor
     assert store.head().position == 1
 
 
-def test_a_version_guard_sees_other_streams_and_the_writes_before_it(store: EventStore, writer: Writer) -> None:
-    store.append([writer.write("other")])
-
-    def guarded(stream: str, version: int) -> list[str]:
-        write = writer.write(stream, guards=(Guard("version", "other", version),))
-        return kinds(store.append([write]))
-
-    assert guarded("a", 0) == ["conflict"]
-    assert guarded("b", 1) == ["accepted"]
-    batch = [
-        writer.write("other"),
-        writer.write("c", guards=(Guard("version", "other", 1),)),
-        writer.write("d", guards=(Guard("version", "other", 2),)),
-    ]
-    assert kinds(store.append(batch)) == ["accepted", "conflict", "accepted"]
-
-
-def test_a_key_is_claimed_by_one_write_only_until_it_is_released(store: EventStore, writer: Writer) -> None:
-    def claim(stream: str, kind: str = "claim") -> list[str]:
-        guard = Guard("claim", "a@b.c") if kind == "claim" else Guard("release", "a@b.c")
-        return kinds(store.append([writer.write(stream, guards=(guard,))]))
-
-    assert claim("a") == ["accepted"]
-    assert store.append([writer.write("b", guards=(Guard("claim", "x"), Guard("claim", "a@b.c")))]) == [
-        Outcome("guarded", 2)
-    ]
-    assert claim("c", "release") == ["accepted"]
-    batch = [writer.write(s, guards=(Guard("claim", k),)) for s, k in (("d", "a@b.c"), ("e", "a@b.c"), ("f", "x"))]
-    assert kinds(store.append(batch)) == ["accepted", "guarded", "accepted"]
-    assert store.head().position == 4
-
-
-def test_a_counter_does_not_fall_below_its_floor(store: EventStore, writer: Writer) -> None:
-    def take(stream: str, amount: int) -> str:
-        return store.append([writer.write(stream, guards=(Guard("counter", "stock", amount, 0),))])[0].kind
-
-    assert [take("a", 5), take("b", -3), take("c", -3), take("d", -2)] == [
-        "accepted",
-        "accepted",
-        "guarded",
-        "accepted",
-    ]
+def test_writes_on_a_stream_that_do_not_build_on_each_other_are_a_mistake(store: EventStore, orders: Domain) -> None:
+    with pytest.raises(ValueError, match="do not build on each other"):
+        store.append([Writer(orders).write("a"), Writer(orders).write("a")])
+    assert store.head().position == 0
 
 
 def test_the_watermark_follows_the_latest_event_time_but_never_the_clock(store: EventStore, writer: Writer) -> None:

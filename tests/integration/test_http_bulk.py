@@ -82,6 +82,21 @@ class Exchange:
         return self.received
 
 
+def test_a_line_may_expect_versions_of_several_streams(url: str) -> None:
+    lines = [
+        line(place("a")),
+        line(place("b")),
+        line(pay("a"), expected_versions={"a": 1, "b": 2}),
+        line(pay("a"), expected_versions={"b": -1}),
+        line(pay("a"), expected_versions={"b": 1, "c": 0}),
+    ]
+    assert [outcome(result)[1:] for result in post(url, b"".join(lines))[2:]] == [
+        (412, "expected-version", "expected_versions"),
+        (422, "invalid-line", "expected_versions[...]"),
+        (200, "", ""),
+    ]
+
+
 def test_each_line_gets_its_result_in_order_and_a_bad_line_stops_nothing(url: str, store: PostgresEventStore) -> None:
     body = b"".join(
         [

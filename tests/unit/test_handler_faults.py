@@ -8,7 +8,7 @@ import pytest
 
 from producers import CommandHandler, MemoryEventStore, Receipt, Request
 from producers.domains.orders import DECIDER
-from producers.store import History, Outcome, Write
+from producers.store import Loaded, Outcome, Write
 from schemas import Busy, HeadraceError, Unavailable
 from schemas.orders import DOMAIN
 from tests.order_commands import pay, place, ship
@@ -32,10 +32,10 @@ class FailingStore(MemoryEventStore):
             raise Unavailable("no answer", retry_after=0.01)
         return outcomes
 
-    def load(self, after: Mapping[str, int]) -> dict[str, History]:
+    def load(self, after: Mapping[str, int], counters: Sequence[str] = (), claims: Sequence[str] = ()) -> Loaded:
         if self.before:
             raise Unavailable("down", retry_after=0.01)
-        return super().load(after)
+        return super().load(after, counters, claims)
 
 
 @pytest.mark.parametrize("generated", [True, False])

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.decider import Facts
-from producers.domains.orders import DECIDER, State, decide, evolve
+from producers.domains.orders import State, decide, evolve
 from schemas import Command, Event, Money, NotFound, Refused
 from schemas.orders import (
-    CancelOrder,
     DeliverOrder,
     Line,
     OrderCancelled,
@@ -157,7 +156,3 @@ def test_whatever_comes_an_order_is_paid_once_and_nothing_follows_its_end(names:
     assert kinds == sorted(kinds, key=[OrderPlaced, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled].index)
     assert len(set(kinds)) == len(kinds)
     assert not {OrderShipped, OrderCancelled} <= set(kinds)
-
-
-def test_the_decider_has_no_guards_besides_the_order_itself() -> None:
-    assert DECIDER.guards(None, CancelOrder(order_id="o1", reason="x")) == ()

@@ -2,25 +2,36 @@
 --
 -- Texts of one kind come joined by the control character 1F, which they never contain; hashes as 32 bytes each,
 -- fingerprints as 16; the events' data joined, with starts and lengths in bytes. Ordinals count from 1. There are
--- three groups of parameters: the streams that the batch touches, each with the version and hash on which its
--- commands were decided; the commands in their order; their events in the same order, each with its stream and its
--- command as ordinals and by name (`event_causes` are command ids). `guards` has, by a command's ordinal, its guards
--- as [kind, key, amount, floor], one a key.
+-- five groups of parameters:
+--   stream_*   the streams that the batch reads or writes: the version and hash on which its commands were decided,
+--              the ordinal of the last event that the batch puts on it (0: none) and its version then
+--   command_*  the commands in their order: how many events each has, the version of its first stream after it
+--   part_*     which streams a command rests on, in the commands' order; `part_events` is 0 for one it only reads
+--   guard_*    the guards of commands, in the commands' order; at most one of a command for a key
+--   event_*    the events in the commands' order: stream and command as ordinals and by name (`event_causes` are
+--              command ids), version, `event_befores` the ordinal of the event before it on its stream (0: none in
+--              this batch), `event_times` when it happened and `event_latest` the greatest of those so far, in
+--              microseconds since 1970
 --
 -- Answers the head before the append, the append's time, and null when every command was accepted; else one entry
 -- a command, [outcome, version, events, position], where outcome is
 --   accepted   its events are in
 --   repeated   its id was used before with the same fingerprint; the numbers are those of the first answer
 --   misused    its id was used before with another fingerprint
---   conflict   its stream is not as expected, or a command before it on that stream fell, or a version guard failed
---   guarded    a claim or counter refused it; the second entry is the ordinal of that guard
+--   conflict   a stream it rests on is not as expected, or a command before it on such a stream fell, or a fact that
+--              it read has changed
+--   guarded    a claim or counter refused it; the second entry is the ordinal of that guard in the command
 CREATE FUNCTION append(
     in_domain text, in_lateness interval,
-    stream_names text, stream_versions bigint[], stream_hashes bytea,
-    command_ids text, command_fingerprints bytea, command_streams int[], command_events int[], guards jsonb,
+    stream_names text, stream_versions bigint[], stream_hashes bytea, stream_keys text, stream_lasts int[],
+    stream_finals bigint[],
+    command_ids text, command_fingerprints bytea, command_events int[], command_versions bigint[],
+    command_correlations text[], command_traceparents text[],
+    part_commands int[], part_streams int[], part_events int[],
+    guard_commands int[], guard_kinds text, guard_keys text, guard_amounts bigint[], guard_floors bigint[],
     event_streams int[], event_commands int[], event_numbers int[], event_causes text, event_names text,
-    event_keys text, event_types text, event_times bigint[], event_starts int[], event_lengths int[],
-    event_hashes bytea, command_correlations text[], command_traceparents text[], event_data text,
+    event_keys text, event_types text, event_versions bigint[], event_befores int[], event_times bigint[],
+    event_latest bigint[], event_starts int[], event_lengths int[], event_hashes bytea, event_data text,
     OUT head bigint, OUT moment timestamptz, OUT outcomes jsonb
 ) LANGUAGE plpgsql
 -- Plans are made once and kept, often while the tables are still empty: only index probes stay good.
@@ -29,18 +40,24 @@ AS $$
 DECLARE
     names CONSTANT text[] COLLATE "C" := string_to_array(stream_names, E'\x1f');
     ids CONSTANT text[] COLLATE "C" := string_to_array(command_ids, E'\x1f');
+    kinds CONSTANT text[] COLLATE "C" := string_to_array(guard_kinds, E'\x1f');
+    keys CONSTANT text[] COLLATE "C" := string_to_array(guard_keys, E'\x1f');
     data CONSTANT bytea := convert_to(event_data, 'UTF8');
     -- What every client's calendar can hold, in whatever time zone.
     earliest CONSTANT timestamptz := '0001-01-03 00:00:00+00';
     before heads;
     sound boolean[];
-    versions bigint[];
+    plain boolean;
     ends bigint[];
     accepted boolean[];
+    -- By an event's ordinal, its place among those that are stored; 0: it is not. Null: all are.
+    places int[];
+    newest bigint[] := event_latest;
+    lasts int[] := stream_lasts;
+    finals bigint[] := stream_finals;
     hashes bytea := event_hashes;
     amount int := coalesce(cardinality(event_streams), 0);
-    final int;
-    newest timestamptz;
+    final int := amount;
     rolling bytea;
 BEGIN
     SELECT * INTO before FROM heads WHERE domain = in_domain FOR UPDATE;
@@ -54,28 +71,46 @@ BEGIN
 
     SELECT array_agg(coalesce(s.version, 0) = n.version AND (s.version IS NULL
                      OR s.hash = substring(stream_hashes FROM (n.o::int - 1) * 32 + 1 FOR 32)) ORDER BY n.o),
-           array_agg(coalesce(s.version, 0) ORDER BY n.o), array_agg(coalesce(s.position, 0) ORDER BY n.o)
-    INTO sound, versions, ends
+           array_agg(coalesce(s.position, 0) ORDER BY n.o)
+    INTO sound, ends
     FROM unnest(names, stream_versions) WITH ORDINALITY AS n (stream, version, o)
     LEFT JOIN LATERAL (SELECT * FROM streams WHERE domain = in_domain AND stream = n.stream LIMIT 1) s ON true;
 
-    IF guards IS NULL AND NOT false = ANY (sound) AND NOT EXISTS (
+    plain := NOT false = ANY (sound) AND NOT EXISTS (
         SELECT FROM unnest(ids) AS c (id)
         CROSS JOIN LATERAL (SELECT FROM commands WHERE domain = in_domain AND command = c.id LIMIT 1) k
-    ) THEN
+    );
+    IF plain AND guard_kinds IS NOT NULL THEN
+        plain := apply_guards(in_domain, ids, guard_commands, kinds, keys, guard_amounts, guard_floors);
+    END IF;
+    IF plain THEN
         INSERT INTO commands
-        SELECT in_domain, c.id, substring(command_fingerprints FROM (c.o::int - 1) * 16 + 1 FOR 16),
-               stream_versions[c.target] + sum(c.events) OVER (PARTITION BY c.target ORDER BY c.o),
+        SELECT in_domain, c.id, substring(command_fingerprints FROM (c.o::int - 1) * 16 + 1 FOR 16), c.version,
                head + sum(c.events) OVER (ORDER BY c.o), c.events
-        FROM unnest(ids, command_streams, command_events) WITH ORDINALITY AS c (id, target, events, o);
-        final := amount;
+        FROM unnest(ids, command_versions, command_events) WITH ORDINALITY AS c (id, version, events, o);
     ELSE
         SELECT a.outcomes, a.accepted INTO outcomes, accepted
-        FROM append_each(in_domain, head, names, sound, versions, ids, command_fingerprints, command_streams,
-                         command_events, guards) a;
-        SELECT count(*), max(e.o), string_agg(substring(event_hashes FROM (e.o::int - 1) * 32 + 1 FOR 32), '' ORDER BY e.o)
-        INTO amount, final, hashes
-        FROM unnest(event_commands) WITH ORDINALITY AS e (command, o) WHERE accepted[e.command];
+        FROM append_each(in_domain, head, sound, ids, command_fingerprints, command_events, command_versions,
+                         part_commands, part_streams, part_events,
+                         guard_commands, kinds, keys, guard_amounts, guard_floors) a;
+        SELECT array_agg(CASE WHEN e.stored THEN e.place ELSE 0 END ORDER BY e.o), array_agg(e.latest ORDER BY e.o),
+               count(*) FILTER (WHERE e.stored), max(e.o) FILTER (WHERE e.stored),
+               string_agg(substring(event_hashes FROM (e.o::int - 1) * 32 + 1 FOR 32), '' ORDER BY e.o)
+                   FILTER (WHERE e.stored)
+        INTO places, newest, amount, final, hashes
+        FROM (
+            SELECT u.o, accepted[u.command] AS stored, count(*) FILTER (WHERE accepted[u.command]) OVER chain AS place,
+                   max(u.happened) FILTER (WHERE accepted[u.command]) OVER chain AS latest
+            FROM unnest(event_commands, event_times) WITH ORDINALITY AS u (command, happened, o)
+            WINDOW chain AS (ORDER BY u.o)
+        ) e;
+        SELECT array_agg(coalesce(e.last, 0) ORDER BY n.o), array_agg(event_versions[e.last] ORDER BY n.o)
+        INTO lasts, finals
+        FROM generate_subscripts(names, 1) AS n (o)
+        LEFT JOIN (
+            SELECT u.target, max(u.o)::int AS last
+            FROM unnest(event_streams) WITH ORDINALITY AS u (target, o) WHERE places[u.o] > 0 GROUP BY u.target
+        ) e ON e.target = n.o;
     END IF;
     IF amount = 0 THEN
         RETURN;
@@ -84,46 +119,85 @@ BEGIN
     rolling := sha256(before.digest || int8send(head + 1)
                       || int8send((extract(epoch FROM moment) * 1000000)::bigint) || hashes);
     INSERT INTO events
-    SELECT in_domain, head + row_number() OVER chain,
-           coalesce(lag(head + e.nth) OVER of_stream, ends[e.target]),
-           stream_versions[e.target] + row_number() OVER of_stream, moment,
+    SELECT in_domain, head + coalesce(places[e.o], e.o),
+           CASE WHEN e.before > 0 THEN head + coalesce(places[e.before], e.before) ELSE ends[e.target] END,
+           e.version, moment,
            greatest(earliest, greatest(before.latest, least(moment, 'epoch'::timestamptz
-               + max(e.happened) OVER chain * interval '1 microsecond')) - in_lateness),
+               + e.latest * interval '1 microsecond')) - in_lateness),
            e.number, e.stream, e.key, e.cause, e.type,
            substring(event_hashes FROM (e.o::int - 1) * 32 + 1 FOR 32), CASE WHEN e.o = final THEN rolling END,
            command_correlations[e.command], command_traceparents[e.command],
            substring(data FROM e.start FOR e.length)
-    FROM (
-        SELECT u.*, row_number() OVER (ORDER BY u.o) AS nth
-        FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_causes, E'\x1f'),
-                    string_to_array(event_names, E'\x1f'), string_to_array(event_keys, E'\x1f'),
-                    string_to_array(event_types, E'\x1f'), event_times, event_starts, event_lengths)
-             WITH ORDINALITY AS u (target, command, number, cause, stream, key, type, happened, start, length, o)
-        WHERE accepted IS NULL OR accepted[u.command]
-    ) e
-    WINDOW of_stream AS (PARTITION BY e.target ORDER BY e.o), chain AS (ORDER BY e.o);
+    FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_causes, E'\x1f'),
+                string_to_array(event_names, E'\x1f'), string_to_array(event_keys, E'\x1f'),
+                string_to_array(event_types, E'\x1f'), event_versions, event_befores, newest, event_starts,
+                event_lengths)
+         WITH ORDINALITY AS e (target, command, number, cause, stream, key, type, version, before, latest, start,
+                               length, o)
+    WHERE places IS NULL OR places[e.o] > 0;
 
     INSERT INTO streams
-    SELECT in_domain, e.stream, stream_versions[e.target] + e.count, head + e.nth,
-           substring(event_hashes FROM (e.last::int - 1) * 32 + 1 FOR 32), e.key
-    FROM (
-        SELECT u.target, min(u.stream) AS stream, min(u.key) AS key, count(*), max(u.o) AS last, max(u.nth) AS nth
-        FROM (
-            SELECT w.*, row_number() OVER (ORDER BY w.o) AS nth
-            FROM unnest(event_streams, event_commands, string_to_array(event_names, E'\x1f'),
-                        string_to_array(event_keys, E'\x1f')) WITH ORDINALITY AS w (target, command, stream, key, o)
-            WHERE accepted IS NULL OR accepted[w.command]
-        ) u
-        GROUP BY u.target
-    ) e
+    SELECT in_domain, n.stream, n.final, head + coalesce(places[n.last], n.last),
+           substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32), n.key
+    FROM unnest(names, string_to_array(stream_keys, E'\x1f'), lasts, finals) AS n (stream, key, last, final)
+    WHERE n.last > 0
     ON CONFLICT (domain, stream) DO UPDATE
     SET version = excluded.version, position = excluded.position, hash = excluded.hash;
 
-    SELECT greatest(before.latest, least(moment, 'epoch'::timestamptz + max(e.happened) * interval '1 microsecond'))
-    INTO newest
-    FROM unnest(event_commands, event_times) AS e (command, happened) WHERE accepted IS NULL OR accepted[e.command];
-    UPDATE heads SET position = head + amount, time = moment, latest = newest, digest = rolling
+    UPDATE heads
+    SET position = head + amount, time = moment, digest = rolling,
+        latest = greatest(before.latest, least(moment, 'epoch'::timestamptz
+                                                       + newest[final] * interval '1 microsecond'))
     WHERE domain = in_domain;
     PERFORM pg_notify('headrace', in_domain);
+END
+$$;
+
+-- All guards of a batch at once: takes the claims and moves the counters when none of them can fail, and only then
+-- answers true. A batch with other kinds of guards, or in which one may fail, is for `append_each`.
+CREATE FUNCTION apply_guards(
+    in_domain text, ids text[], guard_commands int[], kinds text[], guard_keys text[], amounts bigint[],
+    floors bigint[]
+) RETURNS boolean LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    simple boolean;
+    claimed text[] COLLATE "C";
+    claimants text[];
+BEGIN
+    SELECT bool_and(g.kind IN ('claim', 'counter')),
+           array_agg(g.key) FILTER (WHERE g.kind = 'claim'), array_agg(ids[g.command]) FILTER (WHERE g.kind = 'claim')
+    INTO simple, claimed, claimants
+    FROM unnest(guard_commands, kinds, guard_keys) AS g (command, kind, key);
+    IF NOT simple THEN
+        RETURN false;
+    END IF;
+    IF claimed IS NOT NULL AND (
+        (SELECT count(*) > count(DISTINCT key) FROM unnest(claimed) AS c (key))
+        OR EXISTS (
+            SELECT FROM unnest(claimed) AS c (key)
+            CROSS JOIN LATERAL (SELECT FROM claims t WHERE t.domain = in_domain AND t.key = c.key LIMIT 1) k
+        )
+    ) THEN
+        RETURN false;
+    END IF;
+    IF EXISTS (
+        SELECT FROM (
+            SELECT u.key, u.floor, sum(u.amount) OVER (PARTITION BY u.key ORDER BY u.o) AS moved
+            FROM unnest(kinds, guard_keys, amounts, floors) WITH ORDINALITY AS u (kind, key, amount, floor, o)
+            WHERE u.kind = 'counter'
+        ) g
+        LEFT JOIN LATERAL (SELECT * FROM counters t WHERE t.domain = in_domain AND t.key = g.key LIMIT 1) n ON true
+        WHERE coalesce(n.value, 0) + g.moved < g.floor
+    ) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO claims SELECT in_domain, c.key, c.command FROM unnest(claimed, claimants) AS c (key, command);
+    INSERT INTO counters AS n
+    SELECT in_domain, u.key, sum(u.amount)
+    FROM unnest(kinds, guard_keys, amounts) AS u (kind, key, amount) WHERE u.kind = 'counter' GROUP BY u.key
+    ON CONFLICT (domain, key) DO UPDATE SET value = n.value + excluded.value;
+    RETURN true;
 END
 $$;

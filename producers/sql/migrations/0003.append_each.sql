@@ -1,78 +1,102 @@
 -- The way of `append` for a batch in which something may not be acceptable: command by command, in order, each seeing
 -- what the ones before it did. Writes commands, claims and counters; answers the outcomes as `append` does and which
--- commands were accepted. `sound` says of each stream whether it is as expected; `versions` has what they are now.
+-- commands were accepted. `sound` says of each stream whether it is as expected. Guards, besides claim, release and
+-- counter, may be facts that the decision read: `value` (a counter has this value), `free` and `held` (of a claim).
 CREATE FUNCTION append_each(
-    in_domain text, head bigint, names text[], sound boolean[], versions bigint[], ids text[],
-    fingerprints bytea, targets int[], amounts int[], guards jsonb,
+    in_domain text, head bigint, sound boolean[], ids text[], fingerprints bytea, command_events int[],
+    command_versions bigint[], part_commands int[], part_streams int[], part_events int[],
+    guard_commands int[], kinds text[], guard_keys text[], amounts bigint[], floors bigint[],
     OUT outcomes jsonb, OUT accepted boolean[]
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    c record;
-    g record;
     used commands;
     made jsonb[];
-    mine jsonb;
     fingerprint bytea;
-    failing bigint;
-    outdated boolean;
+    outcome text;
+    failing int;
+    part int := 1;
+    guard int := 1;
+    first_part int;
+    first_guard int;
+    count bigint;
+    held boolean;
 BEGIN
-    FOR c IN SELECT * FROM unnest(ids, targets, amounts) WITH ORDINALITY AS u (id, target, events, o) LOOP
-        accepted[c.o] := false;
-        fingerprint := substring(fingerprints FROM (c.o::int - 1) * 16 + 1 FOR 16);
-        SELECT * INTO used FROM commands WHERE domain = in_domain AND command = c.id;
+    FOR c IN 1 .. cardinality(ids) LOOP
+        accepted[c] := false;
+        outcome := 'accepted';
+        failing := 0;
+        fingerprint := substring(fingerprints FROM (c - 1) * 16 + 1 FOR 16);
+
+        first_part := part;
+        WHILE part_commands[part] = c LOOP
+            IF NOT sound[part_streams[part]] THEN
+                outcome := 'conflict';
+            END IF;
+            part := part + 1;
+        END LOOP;
+
+        SELECT * INTO used FROM commands WHERE domain = in_domain AND command = ids[c];
         IF FOUND THEN
-            sound[c.target] := false;
-            made[c.o] := CASE WHEN used.fingerprint = fingerprint
-                THEN jsonb_build_array('repeated', used.version, used.events, used.position)
-                ELSE '["misused", 0, 0, 0]' END;
-            CONTINUE;
+            outcome := CASE WHEN used.fingerprint = fingerprint THEN 'repeated' ELSE 'misused' END;
         END IF;
 
-        mine := guards -> c.o::text;
-        failing := NULL;
-        outdated := NOT sound[c.target];
-        IF mine IS NOT NULL AND NOT outdated THEN
-            FOR g IN
-                SELECT u.value ->> 0 AS kind, u.value ->> 1 AS key, (u.value ->> 2)::bigint AS amount,
-                       (u.value ->> 3)::bigint AS floor, u.ordinality
-                FROM jsonb_array_elements(mine) WITH ORDINALITY AS u
-            LOOP
-                IF g.kind = 'version' THEN
-                    outdated := g.amount <> coalesce(
-                        versions[array_position(names, g.key)],
-                        (SELECT version FROM streams WHERE domain = in_domain AND stream = g.key), 0);
-                ELSIF g.kind = 'claim' AND EXISTS (SELECT FROM claims WHERE domain = in_domain AND key = g.key)
-                   OR g.kind = 'counter' AND g.floor > g.amount + coalesce(
-                        (SELECT value FROM counters WHERE domain = in_domain AND key = g.key), 0) THEN
-                    failing := g.ordinality;
+        first_guard := guard;
+        WHILE guard_commands[guard] = c LOOP
+            IF outcome = 'accepted' THEN
+                IF kinds[guard] IN ('counter', 'value') THEN
+                    count := coalesce(
+                        (SELECT n.value FROM counters n WHERE n.domain = in_domain AND n.key = guard_keys[guard]), 0);
+                    IF kinds[guard] = 'value' AND count <> amounts[guard] THEN
+                        outcome := 'conflict';
+                    ELSIF kinds[guard] = 'counter' AND count + amounts[guard] < floors[guard] THEN
+                        outcome := 'guarded';
+                    END IF;
+                ELSIF kinds[guard] <> 'release' THEN
+                    held := EXISTS (SELECT FROM claims t WHERE t.domain = in_domain AND t.key = guard_keys[guard]);
+                    IF kinds[guard] = 'claim' AND held THEN
+                        outcome := 'guarded';
+                    ELSIF kinds[guard] <> 'claim' AND held <> (kinds[guard] = 'held') THEN
+                        outcome := 'conflict';
+                    END IF;
                 END IF;
-                EXIT WHEN outdated OR failing IS NOT NULL;
+                IF outcome = 'guarded' THEN
+                    failing := guard - first_guard + 1;
+                END IF;
+            END IF;
+            guard := guard + 1;
+        END LOOP;
+
+        IF outcome <> 'accepted' THEN
+            FOR p IN first_part .. part - 1 LOOP
+                IF part_events[p] > 0 THEN
+                    sound[part_streams[p]] := false;
+                END IF;
             END LOOP;
-        END IF;
-        IF outdated OR failing IS NOT NULL THEN
-            sound[c.target] := false;
-            made[c.o] := CASE WHEN outdated THEN '["conflict", 0, 0, 0]'
-                ELSE jsonb_build_array('guarded', failing, 0, 0) END;
+            made[c] := CASE WHEN outcome = 'repeated'
+                THEN jsonb_build_array('repeated', used.version, used.events, used.position)
+                ELSE jsonb_build_array(outcome, failing, 0, 0) END;
             CONTINUE;
         END IF;
 
-        IF mine IS NOT NULL THEN
-            INSERT INTO claims
-            SELECT in_domain, value ->> 1, c.id FROM jsonb_array_elements(mine) WHERE value ->> 0 = 'claim';
-            INSERT INTO counters AS n
-            SELECT in_domain, value ->> 1, (value ->> 2)::bigint
-            FROM jsonb_array_elements(mine) WHERE value ->> 0 = 'counter'
-            ON CONFLICT (domain, key) DO UPDATE SET value = n.value + excluded.value;
-            DELETE FROM claims USING jsonb_array_elements(mine) AS released
-            WHERE domain = in_domain AND released.value ->> 0 = 'release' AND key = released.value ->> 1;
-        END IF;
-        accepted[c.o] := true;
-        head := head + c.events;
-        versions[c.target] := versions[c.target] + c.events;
-        INSERT INTO commands VALUES (in_domain, c.id, fingerprint, versions[c.target], head, c.events);
-        made[c.o] := jsonb_build_array('accepted', versions[c.target], c.events, head);
+        FOR g IN first_guard .. guard - 1 LOOP
+            CASE kinds[g]
+                WHEN 'claim' THEN
+                    INSERT INTO claims VALUES (in_domain, guard_keys[g], ids[c]);
+                WHEN 'release' THEN
+                    DELETE FROM claims t WHERE t.domain = in_domain AND t.key = guard_keys[g];
+                WHEN 'counter' THEN
+                    INSERT INTO counters AS n VALUES (in_domain, guard_keys[g], amounts[g])
+                    ON CONFLICT (domain, key) DO UPDATE SET value = n.value + excluded.value;
+                ELSE
+                    NULL;
+            END CASE;
+        END LOOP;
+        accepted[c] := true;
+        head := head + command_events[c];
+        INSERT INTO commands VALUES (in_domain, ids[c], fingerprint, command_versions[c], head, command_events[c]);
+        made[c] := jsonb_build_array('accepted', command_versions[c], command_events[c], head);
     END LOOP;
     outcomes := to_jsonb(made);
 END

@@ -1,0 +1,90 @@
+"""What a batch of commands knows: of streams from the cache, by assumption or from the store; looked-up facts."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from producers.cache import Known, StreamCache
+from producers.decider import Decider, Facts, Needs
+from producers.store import EventStore, Guard, History, Write
+from schemas import Domain, HeadraceError, event_decoder
+
+log = logging.getLogger(__name__)
+
+
+class Knowledge:
+    """What is known while one batch is handled; moves on with its writes, so that its commands see each other."""
+
+    def __init__(self, domain: Domain, decider: Decider, store: EventStore, cache: StreamCache) -> None:
+        self._domain = domain
+        self._decider = decider
+        self._store = store
+        self._cache = cache
+        self.streams: dict[str, Known] = {}
+        self._counters: dict[str, int] = {}
+        self._claims: set[str] = set()
+
+    def gather(self, streams: Iterable[str], new: Iterable[str], needs: Iterable[Needs]) -> None:
+        """Fill in streams and facts: what the cache does not have is loaded in one round trip.
+
+        Of the `new` ones, those that are unknown here are taken for streams without events: mostly they are, and the
+        append finds out when not. Raises Unavailable.
+        """
+        for stream in (*streams, *new):
+            if stream not in self.streams and (known := self._cache.take(stream)) is not None:
+                known.confirmed = False
+                self.streams[stream] = known
+        for stream in new:
+            if stream not in self.streams:
+                self.streams[stream] = Known(confirmed=False)
+        missing = {stream: 0 for stream in streams if stream not in self.streams}
+        counters = list({key for need in needs for key in need.counters})
+        claims = list({key for need in needs for key in need.claims})
+        if not (missing or counters or claims):
+            return
+        loaded = self._store.load(missing, counters, claims)
+        self._counters, self._claims = dict(loaded.counters), set(loaded.claims)
+        for stream in missing:
+            self.streams[stream] = self._replayed(stream, loaded.streams.get(stream))
+
+    def facts(self, now: datetime, needs: Needs) -> Facts:
+        """The facts of one decision."""
+        return Facts(
+            now,
+            {stream: self.streams[stream].state for stream in needs.streams},
+            {key: self._counters[key] for key in needs.counters},
+            self._claims.intersection(needs.claims),
+        )
+
+    def apply(self, made: Write) -> None:
+        """Move the looked-up facts on past a write."""
+        for guard in made.guards:
+            self._apply(guard)
+
+    def keep(self) -> None:
+        """Put the streams into the cache for the next batch."""
+        for stream, known in self.streams.items():
+            if known.error is None and known.version:
+                self._cache.put(stream, known)
+
+    def _apply(self, guard: Guard) -> None:
+        if guard.kind == "counter" and guard.key in self._counters:
+            self._counters[guard.key] += guard.amount
+        elif guard.kind == "claim":
+            self._claims.add(guard.key)
+        elif guard.kind == "release":
+            self._claims.discard(guard.key)
+
+    def _replayed(self, stream: str, history: History | None) -> Known:
+        known = Known(confirmed=True)
+        if history is None:
+            return known
+        known.version, known.hash, known.partition_key = history.version, history.hash, history.partition_key
+        decode = event_decoder(self._domain).decode
+        try:
+            for data in history.events:
+                known.state = self._decider.evolve(known.state, decode(data))
+        except Exception as error:
+            log.exception("stream %s of %s cannot be loaded", stream, self._domain.name)
+            known.error = HeadraceError(f"stream {stream} cannot be loaded: {error}", rule="unreadable-stream")
+        return known
