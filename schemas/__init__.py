@@ -11,10 +11,12 @@ from schemas._codec import (
     encode,
     envelope_decoder,
     event_decoder,
+    explained,
     row_decoder,
 )
 from schemas._crashpoints import arm, reach
 from schemas._discovery import discover, stage_module
+from schemas._documents import Schema, json_schema, json_schemas
 from schemas._domain import Aggregate, Domain
 from schemas._envelope import (
     CONTENT_TYPE,
@@ -63,6 +65,7 @@ __all__ = [
     "Quantity",
     "Refused",
     "Row",
+    "Schema",
     "Text",
     "TooLarge",
     "Unavailable",
@@ -76,6 +79,9 @@ __all__ = [
     "encode",
     "envelope_decoder",
     "event_decoder",
+    "explained",
+    "json_schema",
+    "json_schemas",
     "reach",
     "row_decoder",
     "stage_module",

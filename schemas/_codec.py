@@ -70,14 +70,20 @@ def decode_command(domain: Domain, body: bytes) -> Command:
     try:
         return command_decoder(domain).decode(body)
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at ")
-        field = path.strip("`").removeprefix("$.").removeprefix("$")
-        if field == "type" or "missing required field `type`" in detail:
+        detail, field = explained(error)
+        if field == "type":
             known = ", ".join(sorted(c.__name__ for c in domain.commands))
             detail = f"unknown command: `type` must be one of {known}"
             raise Invalid(detail, rule="unknown-command", field="type") from error
-        if named := _FIELD.search(detail):
-            field = f"{field}.{named[1]}" if field else named[1]
         raise Invalid(detail, rule="invalid-field", field=field) from error
     except (msgspec.DecodeError, ArithmeticError, UnicodeError, RecursionError) as error:
         raise Malformed(f"the body is not valid JSON: {error}", rule="malformed-json") from error
+
+
+def explained(error: msgspec.ValidationError) -> tuple[str, str]:
+    """What is wrong, and the path of the field where: `lines[0].price`; empty for the whole."""
+    detail, _, path = str(error).partition(" - at ")
+    field = path.strip("`").removeprefix("$").removeprefix(".")
+    if named := _FIELD.search(detail):
+        field = f"{field}.{named[1]}" if field else named[1]
+    return detail, field
