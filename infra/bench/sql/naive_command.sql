@@ -1,0 +1,1 @@
+INSERT INTO naive_commands VALUES (%(command)s)

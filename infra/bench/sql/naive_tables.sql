@@ -1,0 +1,13 @@
+-- An event store as it is often written by hand: numbered events, unique versions and command ids.
+CREATE TABLE naive_events (
+    position bigserial PRIMARY KEY,
+    stream text NOT NULL,
+    version bigint NOT NULL,
+    key text NOT NULL,
+    command text NOT NULL,
+    type text NOT NULL,
+    time timestamptz NOT NULL DEFAULT now(),
+    data jsonb NOT NULL,
+    UNIQUE (stream, version)
+);
+CREATE TABLE naive_commands (command text PRIMARY KEY);

@@ -1,0 +1,1 @@
+"""One module a benchmark, each with a `SUITE`; they are found, not listed."""
