@@ -1,12 +1,17 @@
 -- The event store. Keys compare byte by byte (collation "C"): the same everywhere, and faster.
 
--- One row a domain, locked by every append: positions are dense and in commit order because of it.
+-- One row a domain, locked by every append: positions are dense and in commit order because of it. The position is in
+-- the key so that the living version of the row is found at once, as the greatest, however many dead ones a reader with
+-- an old snapshot keeps. That a domain has one row only is what `extend`, which alone makes it, sees to.
 CREATE TABLE heads (
-    domain text COLLATE "C" PRIMARY KEY,
+    domain text COLLATE "C" NOT NULL,
     position bigint NOT NULL DEFAULT 0,           -- of the last event; 0 before the first
     time timestamptz NOT NULL DEFAULT 'epoch',    -- of the last append, strictly growing
     latest timestamptz,                           -- the greatest event time so far, never after `time`
-    digest bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex')  -- rolling digest over all appends
+    digest bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),  -- rolling digest over all appends
+    number int NOT NULL GENERATED ALWAYS AS IDENTITY,  -- names the domain's tables
+    room bigint NOT NULL DEFAULT 0,               -- up to this position there are partitions of `events`
+    PRIMARY KEY (domain, position)
 ) WITH (fillfactor = 10);
 
 -- One row a stream: the guard for versions, and the end of the chain of its events.
@@ -23,8 +28,9 @@ CREATE TABLE streams (
 
 CREATE INDEX streams_of_partition_key ON streams (domain, partition_key);
 
--- One row an event. `previous` is the position of the event before it in its stream (0: none): a stream is
--- loaded by following it from streams.position, so that no second index slows the append.
+-- One row an event, in partitions by domain, then by ranges of positions; `extend` makes them. `previous` is the position of
+-- the event before it in its stream (0: none): a stream is loaded by following it from streams.position, so that no
+-- second index slows the append.
 CREATE TABLE events (
     domain text COLLATE "C" NOT NULL,
     position bigint NOT NULL,
@@ -44,7 +50,7 @@ CREATE TABLE events (
     data bytea NOT NULL                           -- the very bytes that were validated: JSON, never parsed here
         CHECK (length(data) <= 900000),           -- a larger one would not pass through Kafka
     PRIMARY KEY (domain, position)
-);
+) PARTITION BY LIST (domain);
 ALTER TABLE events ALTER COLUMN data SET STORAGE EXTERNAL;
 
 -- One row an accepted command: its id makes a retry answer what the first one answered.

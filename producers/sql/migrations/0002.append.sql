@@ -60,10 +60,10 @@ DECLARE
     final int := amount;
     rolling bytea;
 BEGIN
-    SELECT * INTO before FROM heads WHERE domain = in_domain FOR UPDATE;
+    SELECT * INTO before FROM heads WHERE domain = in_domain ORDER BY position DESC LIMIT 1 FOR UPDATE;
     IF NOT FOUND THEN
-        INSERT INTO heads (domain) VALUES (in_domain) ON CONFLICT DO NOTHING;
-        SELECT * INTO before FROM heads WHERE domain = in_domain FOR UPDATE;
+        PERFORM extend(in_domain, 0);
+        SELECT * INTO before FROM heads WHERE domain = in_domain ORDER BY position DESC LIMIT 1 FOR UPDATE;
     END IF;
     head := before.position;
     -- Strictly growing, so that one time marks the events of one append.
@@ -115,6 +115,9 @@ BEGIN
     IF amount = 0 THEN
         RETURN;
     END IF;
+    IF head + amount > before.room - partition_size() / 4 THEN
+        PERFORM extend(in_domain, amount);
+    END IF;
 
     rolling := sha256(before.digest || int8send(head + 1)
                       || int8send((extract(epoch FROM moment) * 1000000)::bigint) || hashes);
@@ -148,7 +151,7 @@ BEGIN
     SET position = head + amount, time = moment, digest = rolling,
         latest = greatest(before.latest, least(moment, 'epoch'::timestamptz
                                                        + newest[final] * interval '1 microsecond'))
-    WHERE domain = in_domain;
+    WHERE domain = in_domain AND position = head;
     PERFORM pg_notify('headrace', in_domain);
 END
 $$;
