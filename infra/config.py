@@ -29,6 +29,9 @@ class Settings:
     namespace: Annotated[
         str, "Prefix of all topics, databases and groups, so that installations can share servers."
     ] = ""
+    signing_key: Annotated[
+        str, "File of the private Ed25519 key that signs checkpoints; empty: signing.key in HEADRACE_HOME."
+    ] = ""
     log_level: Annotated[str, "How much the processes log: DEBUG, INFO, WARNING or ERROR."] = "INFO"
     crash_point: Annotated[
         str, "Name of a crash point, `name` or `name:n`, at which a process kills itself (tests)."

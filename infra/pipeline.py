@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from infra import migrations, stack, topics
 from infra.config import Settings, variable
 from infra.stack import Addresses, Program
-from schemas import Domain, Fatal, Unavailable, discover
+from schemas import Domain, Fatal, Invalid, Unavailable, discover
 
 _API_SECONDS = 30.0
 
@@ -35,6 +35,14 @@ def addresses(settings: Settings) -> Addresses:
 def domains(settings: Settings) -> dict[str, Domain]:
     """All domains by name, in the namespace of the settings."""
     return discover(settings.namespace)
+
+
+def selected(settings: Settings, name: str | None) -> list[Domain]:
+    """The domain of that name, or all of them. Raises Invalid for a name that there is not."""
+    known = domains(settings)
+    if name is not None and name not in known:
+        raise Invalid(f"there is no domain {name!r}; there are {', '.join(known)}", field="domain")
+    return [domain for domain in known.values() if name in (None, domain.name)]
 
 
 def prepare(settings: Settings) -> None:

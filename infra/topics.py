@@ -23,6 +23,7 @@ def topics_of(domain: Domain, replication: int = 1) -> list[NewTopic]:
     return [
         topic(domain.events_topic, parts, _KEPT),
         topic(domain.checkpoints_topic, 1, _COMPACTED),
+        topic(domain.proofs_topic, 1, _KEPT),
         *(topic(domain.aggregate_topic(aggregate), parts, _COMPACTED) for aggregate in domain.aggregates),
         topic(domain.held_topic, parts, _COMPACTED),
         topic(domain.dead_letters_topic, parts, _KEPT),

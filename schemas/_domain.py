@@ -79,6 +79,11 @@ class Domain:
         """Compacted, one partition: the relay's checkpoint of this domain alone."""
         return self._topic(f"checkpoints.{self.generation}")
 
+    @property
+    def proofs_topic(self) -> str:
+        """One partition: signed checkpoints of the domain's history in Postgres, whatever the generation."""
+        return self._topic("proofs")
+
     def aggregate_topic(self, aggregate: Aggregate) -> str:
         """Changelog of the aggregate's table and at once its public topic; partitions as the events topic."""
         return self._topic(f"{aggregate.name}.v{self.projection}")

@@ -15,16 +15,11 @@ from schemas import Domain
 @click.pass_obj
 def flow(settings: Settings, name: str | None) -> None:
     """Show the way of every domain, or of DOMAIN: routes, topics, folds, tables and queries by their names."""
-    from infra.pipeline import domains
-    from schemas import Invalid
+    from infra.pipeline import selected
 
-    known = domains(settings)
-    if name is not None and name not in known:
-        raise Invalid(f"there is no domain {name!r}; there are {', '.join(known)}", field="domain")
     out = Console(highlight=False)
-    for domain in known.values():
-        if name in (None, domain.name):
-            out.print(_tree(domain))
+    for domain in selected(settings, name):
+        out.print(_tree(domain))
 
 
 def _tree(domain: Domain) -> Tree:

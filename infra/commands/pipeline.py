@@ -3,9 +3,8 @@
 import click
 
 from infra.config import Settings
-from infra.pipeline import addresses, domains, prepare
+from infra.pipeline import addresses, domains, prepare, selected
 from infra.process import begin
-from schemas import Invalid
 
 
 @click.command()
@@ -35,11 +34,9 @@ def worker(settings: Settings, domain: str) -> None:
     """Fold the events of DOMAIN into its aggregates until Ctrl-C."""
     from streams.worker import run_worker
 
-    known = domains(settings)
-    if domain not in known:
-        raise Invalid(f"there is no domain {domain!r}; there are {', '.join(known)}", field="domain")
+    [chosen] = selected(settings, domain)
     stop = begin(settings)
-    run_worker(known[domain], addresses(settings).kafka, settings.home / "worker", stop)
+    run_worker(chosen, addresses(settings).kafka, settings.home / "worker", stop)
 
 
 @click.command()

@@ -1,0 +1,26 @@
+-- Checks the rows of one page of streams against their last events. Answers one row: how many they are, the last
+-- stream, the first that is not right, and how many events they have up to a position: those appended later are
+-- passed over by going back in the stream.
+WITH RECURSIVE page AS MATERIALIZED (
+    SELECT stream, version, position, hash, partition_key
+    FROM streams
+    WHERE domain = %(domain)s AND stream > %(after)s
+    ORDER BY stream
+    LIMIT %(limit)s
+), tips AS MATERIALIZED (
+    SELECT s.stream, e.position, e.previous, e.version,
+           e.stream = s.stream AND e.version = s.version AND e.hash = s.hash
+           AND e.partition_key = s.partition_key AS sound
+    FROM page s
+    LEFT JOIN events e ON e.domain = %(domain)s AND e.position = s.position
+), chain AS (
+    SELECT position, previous, version FROM tips
+    UNION ALL
+    SELECT e.position, e.previous, e.version
+    FROM chain c
+    JOIN events e ON e.domain = %(domain)s AND e.position = c.previous
+    WHERE c.position > %(upto)s
+)
+SELECT t.streams, t.last, t.bad, c.events
+FROM (SELECT count(*) AS streams, max(stream) AS last, min(stream) FILTER (WHERE sound IS NOT TRUE) AS bad FROM tips) t
+CROSS JOIN (SELECT coalesce(sum(version) FILTER (WHERE position <= %(upto)s), 0)::bigint AS events FROM chain) c
