@@ -44,9 +44,9 @@ class Tamperer:
 
     def swap(self, one: int, other: int) -> None:
         """Let two events change places, with all that refers to them but their commands."""
-        self.move(one, -1)
+        self.move(one, 999)
         self.move(other, one)
-        self.move(-1, other)
+        self.move(999, other)
 
     def delete(self, position: int) -> None:
         """Remove the event at a position."""
