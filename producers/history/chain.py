@@ -88,8 +88,6 @@ class Chains:
         while version > after:
             stop = max(version - _STEPS, after)
             for number, place, previous, time, size in self._walk(stream, position, version, stop + 1):
-                if number != version:
-                    break
                 if (to is None or number <= to) and (at is None or time <= at):
                     span.positions.append(place)
                     span.sizes.append(size)

@@ -12,4 +12,4 @@ WITH RECURSIVE chain AS (
     ) e
     WHERE c.version > %(until)s AND e.version = c.version - 1 AND e.stream = %(stream)s
 )
-SELECT version, position, previous, time, size FROM chain
+SELECT version, position, previous, time, size FROM chain ORDER BY version DESC
