@@ -10,10 +10,10 @@ class Known:
     """A stream as far as it is known: state, version, hash of the last event, partition key; the new one at first.
 
     `confirmed` says that the store agreed while the present batch was handled; `error` that the stream's events
-    cannot be loaded.
+    cannot be loaded. `kept` is the version of the last snapshot that was taken of it here.
     """
 
-    __slots__ = ("confirmed", "error", "hash", "partition_key", "state", "version")
+    __slots__ = ("confirmed", "error", "hash", "kept", "partition_key", "state", "version")
 
     def __init__(self, *, confirmed: bool) -> None:
         self.state: Any = None
@@ -22,6 +22,7 @@ class Known:
         self.partition_key = ""
         self.confirmed = confirmed
         self.error: HeadraceError | None = None
+        self.kept = 0
 
 
 class StreamCache:

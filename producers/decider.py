@@ -59,9 +59,15 @@ class Decider:
     the rule that forbids it. `evolve(state, event)` gives the state after an event and never fails. `needs(command)`
     says what to look up in `facts`. `guards(state, command, facts)` gives the claims that the command takes or gives
     back and the counters that it moves.
+
+    `state` is the type of the state, something that msgspec can write as JSON and read again: then long streams get
+    snapshots of it, which are made anew when this type or the modules of the domain change. Raise `revision` when
+    other code changes on which `evolve` depends.
     """
 
     decide: Callable[[Any, Any, Facts], tuple[Event | On, ...]]
     evolve: Callable[[Any, Any], Any]
     needs: Callable[[Any], Needs] = _nothing
     guards: Callable[[Any, Any, Facts], tuple[Guard, ...]] = _unguarded
+    state: Any = None
+    revision: int = 1

@@ -10,6 +10,7 @@ from producers.cache import StreamCache
 from producers.decider import Decider
 from producers.processing import Processor, Result
 from producers.requests import Receipt, Request
+from producers.snapshots import Snapshots
 from producers.store import EventStore
 from schemas import Busy, Domain, HeadraceError, Unavailable
 
@@ -46,7 +47,8 @@ class CommandHandler:
 
     def __init__(self, domain: Domain, decider: Decider, store: EventStore, *, cache_size: int = 100_000) -> None:
         self.domain = domain
-        self._processor = Processor(domain, decider, store, StreamCache(cache_size))
+        self._snapshots = Snapshots(domain, decider, store)
+        self._processor = Processor(domain, decider, store, StreamCache(cache_size), self._snapshots)
         self._thread = ThreadPoolExecutor(1, f"append-{domain.name}")
         self._waiting: deque[_Submission] = deque()
         self._pending = self._pending_bytes = 0
@@ -97,10 +99,11 @@ class CommandHandler:
         return results
 
     async def close(self) -> None:
-        """Wait until everything that was submitted has its result."""
+        """Wait until everything that was submitted has its result, and due snapshots are kept."""
         if self._committing is not None:
             await asyncio.wait([self._committing])
         self._thread.shutdown()
+        self._snapshots.close()
 
     async def _commit(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,25 +1,23 @@
 """What a batch of commands knows: of streams from the cache, by assumption or from the store; looked-up facts."""
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime
 
 from producers.cache import Known, StreamCache
-from producers.decider import Decider, Facts, Needs
-from producers.store import EventStore, Guard, History, Write
-from schemas import Domain, HeadraceError, event_decoder
-
-log = logging.getLogger(__name__)
+from producers.decider import Facts, Needs
+from producers.replaying import Replay
+from producers.snapshots import Snapshots
+from producers.store import EventStore, Guard, Write
 
 
 class Knowledge:
     """What is known while one batch is handled; moves on with its writes, so that its commands see each other."""
 
-    def __init__(self, domain: Domain, decider: Decider, store: EventStore, cache: StreamCache) -> None:
-        self._domain = domain
-        self._decider = decider
+    def __init__(self, store: EventStore, cache: StreamCache, replay: Replay, snapshots: Snapshots) -> None:
         self._store = store
         self._cache = cache
+        self._replay = replay
+        self._snapshots = snapshots
         self.streams: dict[str, Known] = {}
         self._counters: dict[str, int] = {}
         self._claims: set[str] = set()
@@ -44,8 +42,9 @@ class Knowledge:
             return
         loaded = self._store.load(missing, counters, claims)
         self._counters, self._claims = dict(loaded.counters), set(loaded.claims)
+        replayed = self._replay.streams(loaded.streams)
         for stream in missing:
-            self.streams[stream] = self._replayed(stream, loaded.streams.get(stream))
+            self.streams[stream] = replayed.get(stream) or Known(confirmed=True)
 
     def facts(self, now: datetime, needs: Needs) -> Facts:
         """The facts of one decision."""
@@ -66,6 +65,7 @@ class Knowledge:
         for stream, known in self.streams.items():
             if known.error is None and known.version:
                 self._cache.put(stream, known)
+                self._snapshots.offer(stream, known)
 
     def _apply(self, guard: Guard) -> None:
         if guard.kind == "counter" and guard.key in self._counters:
@@ -74,17 +74,3 @@ class Knowledge:
             self._claims.add(guard.key)
         elif guard.kind == "release":
             self._claims.discard(guard.key)
-
-    def _replayed(self, stream: str, history: History | None) -> Known:
-        known = Known(confirmed=True)
-        if history is None:
-            return known
-        known.version, known.hash, known.partition_key = history.version, history.hash, history.partition_key
-        decode = event_decoder(self._domain).decode
-        try:
-            for data in history.events:
-                known.state = self._decider.evolve(known.state, decode(data))
-        except Exception as error:
-            log.exception("stream %s of %s cannot be loaded", stream, self._domain.name)
-            known.error = HeadraceError(f"stream {stream} cannot be loaded: {error}", rule="unreadable-stream")
-        return known

@@ -1,11 +1,24 @@
 """The event store in memory: for tests, and the shortest description of what an append does."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from producers.hashing import NO_HASH, append_digest, event_id
-from producers.store import Answer, Guard, Head, History, Loaded, NewEvent, Outcome, Part, StoredEvent, Write
+from producers.store import (
+    Answer,
+    Guard,
+    Head,
+    History,
+    Loaded,
+    NewEvent,
+    Outcome,
+    Part,
+    Recorded,
+    Snapshot,
+    StoredEvent,
+    Write,
+)
 from schemas import Domain
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +35,7 @@ class MemoryEventStore:
         self._answers: dict[str, Answer] = {}
         self._claims: frozenset[str] = frozenset()
         self._counters: dict[str, int] = {}
+        self._snapshots: dict[str, Snapshot] = {}
         self._latest = _EPOCH
         self._head = Head(0, _EPOCH, NO_HASH)
 
@@ -43,7 +57,11 @@ class MemoryEventStore:
             return Loaded(
                 {
                     name: History(
-                        len(events), events[-1].hash, events[0].partition_key, tuple(e.data for e in events[version:])
+                        len(events),
+                        events[-1].hash,
+                        events[0].partition_key,
+                        tuple(e.data for e in events[version:]),
+                        events[version - 1].hash if 0 < version <= len(events) else b"",
                     )
                     for name, version in after.items()
                     if (events := self._streams.get(name))
@@ -51,6 +69,21 @@ class MemoryEventStore:
                 {key: self._counters.get(key, 0) for key in counters},
                 self._claims.intersection(claims),
             )
+
+    def read_stream(self, stream: str, after: int = 0) -> Iterator[Recorded]:
+        for e in self._streams.get(stream, [])[after:]:
+            yield Recorded(e.version, e.position, e.id, e.type, e.time, e.hash, e.data)
+
+    def snapshots(self, streams: Sequence[str], fingerprint: bytes) -> dict[str, Snapshot]:
+        with self._lock:
+            found = [self._snapshots[stream] for stream in streams if stream in self._snapshots]
+            return {snapshot.stream: snapshot for snapshot in found if snapshot.fingerprint == fingerprint}
+
+    def keep(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            kept = self._snapshots.setdefault(snapshot.stream, snapshot)
+            if kept.version < snapshot.version or kept.fingerprint != snapshot.fingerprint:
+                self._snapshots[snapshot.stream] = snapshot
 
     def find(self, commands: Sequence[str]) -> dict[str, Answer]:
         with self._lock:

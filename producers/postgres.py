@@ -1,24 +1,35 @@
 """The event store in Postgres."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from producers.batches import parameters
+from producers.chains import Chains
 from producers.connections import Connections
 from producers.hashing import NO_HASH
 from producers.sql import query
-from producers.store import Answer, Head, History, Loaded, Outcome, StoredEvent, Write
+from producers.store import Answer, Head, History, Loaded, Outcome, Recorded, Snapshot, StoredEvent, Write
 from schemas import Domain, reach
+
+# What one load answers at most, in events: of one stream, and altogether.
+_LONGEST = 500
+_MOST = 50_000
 
 
 class PostgresEventStore:
-    """See `EventStore`. Connects when it is first used; `close` when it is not needed any more."""
+    """See `EventStore`. Connects when it is first used, at most so many times; `close` when it is no longer needed.
 
-    def __init__(self, url: str, domain: Domain) -> None:
+    `chains` reads single streams.
+    """
+
+    def __init__(self, url: str, domain: Domain, connections: int = 4) -> None:
         self._domain = domain
-        self._connections = Connections(url)
+        self._connections = Connections(url, connections)
+        self.chains = Chains(self._connections, domain)
 
     def append(self, writes: Sequence[Write]) -> list[Outcome]:
         if not writes:
@@ -42,23 +53,45 @@ class PostgresEventStore:
             "after": list(after.values()),
             "counters": list(counters),
             "claims": list(claims),
+            "longest": _LONGEST,
+            "most": _MOST,
         }
         with self._connections.lend() as connection, connection.cursor() as cursor:
             cursor.execute(query("load"), values)
             rows = cursor.fetchall()
-        data = defaultdict(list)
-        for kind, name, _, _, _, body in rows:
+        data, before = defaultdict(list), defaultdict(bytes)
+        for kind, name, _, _, found, body in rows:
             if kind == "event":
                 data[name].append(bytes(body))
+            elif kind == "before":
+                before[name] = bytes(found)
         return Loaded(
             {
-                name: History(version, bytes(last), key, tuple(data[name]))
+                name: History(version, bytes(last), key, tuple(data[name]), before[name])
                 for kind, name, key, version, last, _ in rows
                 if kind == "stream"
             },
             {**dict.fromkeys(counters, 0), **{name: value for kind, name, _, value, *_ in rows if kind == "counter"}},
             frozenset([name for kind, name, *_ in rows if kind == "claim"]),
         )
+
+    def read_stream(self, stream: str, after: int = 0) -> Iterator[Recorded]:
+        tip = self.chains.tip(stream)
+        if tip is not None:
+            yield from self.chains.read(self.chains.span(stream, tip, after=after))
+
+    def snapshots(self, streams: Sequence[str], fingerprint: bytes) -> dict[str, Snapshot]:
+        values = {"domain": self._domain.key, "names": list(streams), "fingerprint": fingerprint}
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            cursor.execute(query("snapshots"), values)
+            return {
+                stream: Snapshot(stream, version, bytes(last), fingerprint, bytes(checksum), bytes(state))
+                for stream, version, last, checksum, state in cursor
+            }
+
+    def keep(self, snapshot: Snapshot) -> None:
+        with self._connections.lend() as connection, connection.cursor() as cursor:
+            cursor.execute(query("snapshots_save"), {"domain": self._domain.key, **msgspec.structs.asdict(snapshot)})
 
     def find(self, commands: Sequence[str]) -> dict[str, Answer]:
         if not commands:

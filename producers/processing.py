@@ -12,7 +12,9 @@ from producers.decider import NOTHING, Decider, Facts, Needs
 from producers.deciding import fingerprint_of, write
 from producers.hashing import SEPARATOR, event_id
 from producers.loading import Knowledge
+from producers.replaying import Replay
 from producers.requests import Receipt, Request
+from producers.snapshots import Snapshots
 from producers.store import Answer, EventStore, Outcome, Write
 from schemas import Conflict, Domain, HeadraceError, Invalid, Refused
 
@@ -56,11 +58,15 @@ class _Round:
 class Processor:
     """Handles batches of one domain, one at a time."""
 
-    def __init__(self, domain: Domain, decider: Decider, store: EventStore, cache: StreamCache) -> None:
+    def __init__(
+        self, domain: Domain, decider: Decider, store: EventStore, cache: StreamCache, snapshots: Snapshots
+    ) -> None:
         self._domain = domain
         self._decider = decider
         self._store = store
         self._cache = cache
+        self._snapshots = snapshots
+        self._replay = Replay(domain, decider, store, snapshots)
 
     def process(self, requests: Sequence[Request]) -> list[Result]:
         """The results of the requests in their order; what a receipt tells of is durable.
@@ -68,7 +74,7 @@ class Processor:
         Raises Unavailable when the store does not answer; the batch may be sent again with the same ids.
         """
         tasks = [self._task(number, request) for number, request in enumerate(requests)]
-        knowledge = Knowledge(self._domain, self._decider, self._store, self._cache)
+        knowledge = Knowledge(self._store, self._cache, self._replay, self._snapshots)
         pending = [task for task in tasks if task.result is None]
         for number in range(_ROUNDS):
             self._gather(knowledge, pending, assume_new=number == 0)

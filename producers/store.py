@@ -1,6 +1,6 @@
 """The port to the event store of one domain, and what goes in and out of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -98,12 +98,42 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class History(Struct, frozen=True):
-    """A stream as it stands: version, last hash, partition key, and the data of its events after some version."""
+    """A stream as it stands: version, last hash, partition key, and the data of its events after some version.
+
+    `before` is the hash of that version's event (empty: version 0, or none was found). A stream that is too long to
+    come in one piece has no events here.
+    """
 
     version: int
     hash: bytes
     partition_key: str
     events: tuple[bytes, ...]
+    before: bytes = b""
+
+
+class Recorded(Struct, frozen=True, gc=False):
+    """One event of a stream. `time` is the instant of its append."""
+
+    version: int
+    position: int
+    id: str
+    type: str
+    time: datetime
+    hash: bytes
+    data: bytes
+
+
+class Snapshot(Struct, frozen=True):
+    """The state of a stream at a version whose event has this hash; `state` is its JSON form, made by the code with
+    this fingerprint. `checksum` covers all of it.
+    """
+
+    stream: str
+    version: int
+    hash: bytes
+    fingerprint: bytes
+    checksum: bytes
+    state: bytes
 
 
 class Loaded(Struct, frozen=True):
@@ -164,6 +194,21 @@ class EventStore(Protocol):
 
     def load(self, after: Mapping[str, int], counters: Sequence[str] = (), claims: Sequence[str] = ()) -> Loaded:
         """The given streams, each with its events after the given version, and facts; in one round trip."""
+        ...
+
+    def read_stream(self, stream: str, after: int = 0) -> Iterator[Recorded]:
+        """The events of one stream after a version, oldest first, however many: they are read in pages.
+
+        Raises HeadraceError where its chain is broken.
+        """
+        ...
+
+    def snapshots(self, streams: Sequence[str], fingerprint: bytes) -> dict[str, Snapshot]:
+        """The snapshots of these streams that the code with the fingerprint has made, by stream."""
+        ...
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of an older one of its stream."""
         ...
 
     def find(self, commands: Sequence[str]) -> dict[str, Answer]:

@@ -70,18 +70,19 @@ def stream(
 @contextmanager
 def _traveller(settings: Settings, name: str) -> Iterator["Traveller"]:
     from infra.pipeline import addresses, domains
-    from producers.connections import Connections
-    from producers.history import Chains, Traveller
+    from producers import PostgresEventStore
+    from producers.history import Traveller
     from schemas import Invalid, stage_module
 
     known = domains(settings)
     if name not in known:
         raise Invalid(f"there is no domain {name!r}; there are {', '.join(known)}", field="domain")
-    connections, domain = Connections(addresses(settings).postgres, 1), known[name]
+    domain = known[name]
+    store = PostgresEventStore(addresses(settings).postgres, domain, connections=1)
     try:
-        yield Traveller(domain, stage_module("producers", domain).DECIDER, Chains(connections, domain))
+        yield Traveller(domain, stage_module("producers", domain).DECIDER, store)
     finally:
-        connections.close()
+        store.close()
 
 
 def _print_json(found: Any) -> None:

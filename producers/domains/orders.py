@@ -69,7 +69,7 @@ def evolve(state: State | None, event: Event) -> State | None:
     return state
 
 
-DECIDER = Decider(decide, evolve)
+DECIDER = Decider(decide, evolve, state=State)
 
 
 def _step(state: State | None, status: Status, at: datetime) -> State | None:

@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from producers.chains import Tip
 from producers.decider import Decider
-from producers.history.chain import Chains, Recorded, Span, Tip
 from producers.history.differences import Change, changes
+from producers.postgres import PostgresEventStore
+from producers.snapshots import START, Base, Snapshots, encode_state
+from producers.store import Recorded
 from schemas import Domain, HeadraceError, NotFound, event_decoder
 
 MAX_EVENTS = 1_000
-_encode_state = msgspec.json.Encoder(decimal_format="string", order="deterministic").encode
 
 
 class Seen(Struct, frozen=True):
@@ -70,25 +72,26 @@ class Traveller:
     HeadraceError for a stream that cannot be read.
     """
 
-    def __init__(self, domain: Domain, decider: Decider, chains: Chains) -> None:
+    def __init__(self, domain: Domain, decider: Decider, store: PostgresEventStore) -> None:
         self.domain = domain
         self._decider = decider
-        self._chains = chains
+        self._chains = store.chains
+        self._snapshots = Snapshots(domain, decider, store)
         self._decoder = event_decoder(domain)
 
     def at_version(self, stream: str, version: int | None = None) -> Seen:
         """The stream at a version from 1, by default the current one."""
         tip = self._tip(stream)
         wanted = tip.version if version is None else _existing(stream, tip, version)
-        return self._replay(stream, tip, self._chains.span(stream, tip, to=wanted), [wanted])[0]
+        return self._replay(stream, tip, [wanted])[0]
 
     def at_instant(self, stream: str, instant: datetime) -> Seen:
         """The stream as the events that had been appended by then made it."""
         tip = self._tip(stream)
-        span = self._chains.span(stream, tip, at=instant)
-        if not span.positions:
+        version = self._chains.version_at(stream, tip, instant)
+        if not version:
             raise NotFound(f"stream {stream} began after {instant.isoformat()}", rule="not-yet-begun", field="at")
-        return self._replay(stream, tip, span, [span.last])[0]
+        return self._replay(stream, tip, [version])[0]
 
     def history(self, stream: str, after: int = 0, limit: int = 100) -> Page:
         """At most `limit` events after a version."""
@@ -101,9 +104,8 @@ class Traveller:
         """From one version to another, either of which may be the lower one; 0 is before the first event."""
         tip = self._tip(stream)
         low, high = sorted(_existing(stream, tip, version) for version in (before, after))
-        span = self._chains.span(stream, tip, to=high)
         entries: list[Entry] = []
-        lower, higher = self._replay(stream, tip, span, [low, high], entries)
+        lower, higher = self._replay(stream, tip, [low, high], entries)
         first, second = (lower, higher) if before <= after else (higher, lower)
         found = list(changes(msgspec.json.decode(first.state), msgspec.json.decode(second.state)))
         return Difference(
@@ -118,26 +120,40 @@ class Traveller:
         return tip
 
     def _replay(
-        self, stream: str, tip: Tip, span: Span, versions: list[int], entries: list[Entry] | None = None
+        self, stream: str, tip: Tip, versions: list[int], entries: list[Entry] | None = None, base: Base | None = None
     ) -> list[Seen]:
-        """The stream at each of the ascending `versions`; `entries` gets the events after the first of them."""
+        """The stream at each of the ascending `versions`; `entries` gets the events after the first of them.
+
+        Starts from `base`, by default from the snapshot if there is one that is old enough.
+        """
+        if base is None:
+            base = self._snapshots.find([stream]).get(stream, START)
+            base = base if base.version <= versions[0] else START
         state: Any = None
         seen = [self._seen(stream, tip, None, state)] * versions.count(0)
-        for event in self._chains.read(span):
-            try:
-                state = self._decider.evolve(state, self._decoder.decode(event.data))
-            except Exception as error:
-                raise HeadraceError(
-                    f"version {event.version} of stream {stream} cannot be loaded: {error}", rule="unreadable-stream"
-                ) from error
+        for event in self._chains.read(self._chains.span(stream, tip, after=max(base.version - 1, 0), to=versions[-1])):
+            if event.version > base.version:
+                state = self._evolved(stream, state, event)
+            elif event.hash == base.hash:
+                state = base.state
+            else:
+                return self._replay(stream, tip, versions, entries, START)
             seen += [self._seen(stream, tip, event, state)] * versions.count(event.version)
             if entries is not None and event.version > versions[0] and len(entries) < MAX_EVENTS:
                 entries.append(_entry(event))
         return seen
 
+    def _evolved(self, stream: str, state: Any, event: Recorded) -> Any:
+        try:
+            return self._decider.evolve(state, self._decoder.decode(event.data))
+        except Exception as error:
+            raise HeadraceError(
+                f"version {event.version} of stream {stream} cannot be loaded: {error}", rule="unreadable-stream"
+            ) from error
+
     def _seen(self, stream: str, tip: Tip, event: Recorded | None, state: Any) -> Seen:
         try:
-            shown = msgspec.Raw(_encode_state(state))
+            shown = msgspec.Raw(encode_state(state))
         except (TypeError, ValueError) as error:
             raise HeadraceError(
                 f"the state of {self.domain.name} has no JSON form: {error}", rule="state-without-json"

@@ -14,10 +14,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
-from producers.connections import Connections
 from producers.decider import Decider
-from producers.history import Chains, Difference, Page, Seen, Traveller
+from producers.history import Difference, Page, Seen, Traveller
 from producers.http.problems import MEDIA_TYPE, Problem, respond
+from producers.postgres import PostgresEventStore
 from schemas import Busy, Domain, Invalid, encode
 
 T = TypeVar("T")
@@ -56,19 +56,20 @@ class History:
     Reads run in a few threads of their own, so that they do not hold up commands."""
 
     def __init__(self, postgres: str, deciders: Mapping[Domain, Decider]) -> None:
-        self._connections = Connections(postgres, _THREADS)
+        self._stores = {domain: PostgresEventStore(postgres, domain, _THREADS) for domain in deciders}
         self._threads = ThreadPoolExecutor(_THREADS, "history")
         self._pending = 0
         self.routes = [
             route
             for domain, decider in deciders.items()
-            for route in self._domain_routes(domain, Traveller(domain, decider, Chains(self._connections, domain)))
+            for route in self._domain_routes(domain, Traveller(domain, decider, self._stores[domain]))
         ]
 
     def close(self) -> None:
         """Wait for the reads under way, then close the connections."""
         self._threads.shutdown()
-        self._connections.close()
+        for store in self._stores.values():
+            store.close()
 
     def _domain_routes(self, domain: Domain, traveller: Traveller) -> list[HTTPRouteHandler]:
         root = f"/api/{domain.name}/{{stream:str}}"

@@ -14,8 +14,7 @@ import pytest
 
 from infra.api import application
 from infra.config import Settings
-from producers import PostgresEventStore
-from producers.history import chain
+from producers import PostgresEventStore, chains
 from schemas import Domain, discover
 from tests.architecture.source import ROOT
 from tests.integration.command_server import served
@@ -171,8 +170,8 @@ def test_the_routes_are_described(client: httpx.Client) -> None:
 def test_reading_in_many_small_pages_gives_the_same(delivered: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = ["state", "state?version=2", "history", "history?after=2", "difference?from=1&to=4"]
     whole = [delivered.get(f"/api/orders/o1/{path}").json() for path in paths]
-    monkeypatch.setattr(chain, "_STEPS", 1)
-    monkeypatch.setattr(chain, "_PAGE_BYTES", 1)
+    monkeypatch.setattr(chains, "_STEPS", 1)
+    monkeypatch.setattr(chains, "_PAGE_BYTES", 1)
     assert [delivered.get(f"/api/orders/o1/{path}").json() for path in paths] == whole
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from producers.connections import Connections
 from producers.sql import query
+from producers.store import Recorded
 from schemas import Domain, HeadraceError
 
 _STEPS = 5_000
@@ -25,18 +26,6 @@ class Tip(Struct, frozen=True):
     version: int
     position: int
     hash: bytes
-
-
-class Recorded(Struct, frozen=True, gc=False):
-    """One event of a stream. `time` is the instant of its append."""
-
-    version: int
-    position: int
-    id: str
-    type: str
-    time: datetime
-    hash: bytes
-    data: bytes
 
 
 class Span:
@@ -75,46 +64,56 @@ class Chains:
     def tip(self, stream: str) -> Tip | None:
         """Where the stream ends; None when there is no such stream."""
         with self._connections.lend() as connection, connection.cursor() as cursor:
-            cursor.execute(query("history_tip"), {"domain": self._domain.key, "stream": stream})
+            cursor.execute(query("stream_tip"), {"domain": self._domain.key, "stream": stream})
             row = cursor.fetchone()
         return Tip(row[0], row[1], bytes(row[2])) if row else None
 
-    def span(self, stream: str, tip: Tip, *, after: int = 0, to: int | None = None, at: datetime | None = None) -> Span:
-        """Where the events after version `after` lie: all of them, those up to version `to`, or those appended by
-        the instant `at`. Raises HeadraceError when one of them is missing.
+    def span(self, stream: str, tip: Tip, *, after: int = 0, to: int | None = None) -> Span:
+        """Where the events after version `after` lie: all of them, or those up to version `to`.
+
+        Raises HeadraceError when one of them is missing.
         """
         span = Span(stream, after)
-        version, position = tip.version, tip.position
-        while version > after:
-            stop = max(version - _STEPS, after)
-            for number, place, previous, time, size in self._walk(stream, position, version, stop + 1):
-                if (to is None or number <= to) and (at is None or time <= at):
-                    span.positions.append(place)
-                    span.sizes.append(size)
-                version, position = version - 1, previous
-            if version > stop:
-                raise HeadraceError(
-                    f"version {version} of stream {stream} is not where it belongs: the history was damaged",
-                    rule="damaged-stream",
-                )
+        for version, position, _, size in self._back(stream, tip, after):
+            if to is None or version <= to:
+                span.positions.append(position)
+                span.sizes.append(size)
         span.positions.reverse()
         span.sizes.reverse()
         return span
+
+    def version_at(self, stream: str, tip: Tip, instant: datetime) -> int:
+        """The version of the stream's last event that was appended by the instant; 0 when there is none."""
+        return next((version for version, _, time, _ in self._back(stream, tip, 0) if time <= instant), 0)
 
     def read(self, span: Span) -> Iterator[Recorded]:
         """The events of a span, oldest first, read page by page."""
         for start, end in span.pages():
             yield from self._events(span.positions[start:end])
 
+    def _back(self, stream: str, tip: Tip, after: int) -> Iterator[tuple[int, int, datetime, int]]:
+        """Version, position, time and size of the events after a version, newest first."""
+        version, position = tip.version, tip.position
+        while version > after:
+            stop = max(version - _STEPS, after)
+            for number, place, previous, time, size in self._walk(stream, position, version, stop + 1):
+                yield number, place, time, size
+                version, position = number - 1, previous
+            if version > stop:
+                raise HeadraceError(
+                    f"version {version} of stream {stream} is not where it belongs: the history was damaged",
+                    rule="damaged-stream",
+                )
+
     def _walk(self, stream: str, position: int, version: int, until: int) -> list[tuple[int, int, int, datetime, int]]:
         values = {"stream": stream, "position": position, "version": version, "until": until}
         with self._connections.lend() as connection, connection.cursor() as cursor:
-            cursor.execute(query("history_walk"), {"domain": self._domain.key, **values})
+            cursor.execute(query("stream_walk"), {"domain": self._domain.key, **values})
             return cursor.fetchall()
 
     def _events(self, positions: "array[int]") -> list[Recorded]:
         with self._connections.lend() as connection, connection.cursor() as cursor:
-            cursor.execute(query("history_events"), {"domain": self._domain.key, "positions": positions.tolist()})
+            cursor.execute(query("stream_read"), {"domain": self._domain.key, "positions": positions.tolist()})
             return [
                 Recorded(version, position, event, kind, time, bytes(digest), bytes(data))
                 for version, position, event, kind, time, digest, data in cursor
