@@ -33,7 +33,7 @@ def application(settings: Settings) -> Litestar:
     handlers = {
         domain.name: CommandHandler(domain, decider, stores[domain.name]) for domain, decider in deciders.items()
     }
-    history = History(at.postgres, deciders)
+    history = History(at.postgres, handlers.values())
     reading = query_routes(served, at.clickhouse_reader, head)
     return Litestar(
         route_handlers=[health, *command_routes(handlers), *history.routes, *reading],

@@ -63,6 +63,10 @@ class Decider:
     `state` is the type of the state, something that msgspec can write as JSON and read again: then long streams get
     snapshots of it, which are made anew when this type or the modules of the domain change. Raise `revision` when
     other code changes on which `evolve` depends.
+
+    `revert(now, then, facts)` gives the events that bring a stream from the state `now` back to an earlier one,
+    and the guards that they need; it raises Refused with the rule `rollback-not-allowed` for what must not be undone.
+    Without it nothing of the domain can be rolled back.
     """
 
     decide: Callable[[Any, Any, Facts], tuple[Event | On, ...]]
@@ -71,3 +75,4 @@ class Decider:
     guards: Callable[[Any, Any, Facts], tuple[Guard, ...]] = _unguarded
     state: Any = None
     revision: int = 1
+    revert: Callable[[Any, Any, Facts], tuple[Event | Guard, ...]] | None = None

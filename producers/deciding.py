@@ -7,6 +7,7 @@ from producers.decider import Decider, Facts, Needs, On
 from producers.hashing import NO_FINGERPRINT, event_hash, event_id, fingerprint, microseconds
 from producers.limits import check_event, check_name
 from producers.requests import Request
+from producers.rollback import Rollback, revert
 from producers.store import Guard, NewEvent, Part, Write
 from schemas import Domain, Event, VersionMismatch, encode
 
@@ -65,8 +66,12 @@ def write(
     """
     own = known[streams[0]]
     _check(request, streams, known)
-    decided = decider.decide(own.state, request.command, facts)
-    guards = decider.guards(own.state, request.command, facts)
+    decided: Sequence[Event | On]
+    if isinstance(request.command, Rollback):
+        decided, guards = revert(decider, request.command, own.state, own.version, request.then, facts)
+    else:
+        decided = decider.decide(own.state, request.command, facts)
+        guards = decider.guards(own.state, request.command, facts)
     extensions = {stream: Extension(stream, known[stream]) for stream in streams}
     size = 0
     for number, (stream, event) in enumerate(_in_order(decided, streams), 1):

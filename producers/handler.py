@@ -47,6 +47,7 @@ class CommandHandler:
 
     def __init__(self, domain: Domain, decider: Decider, store: EventStore, *, cache_size: int = 100_000) -> None:
         self.domain = domain
+        self.decider = decider
         self._snapshots = Snapshots(domain, decider, store)
         self._processor = Processor(domain, decider, store, StreamCache(cache_size), self._snapshots)
         self._thread = ThreadPoolExecutor(1, f"append-{domain.name}")

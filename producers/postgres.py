@@ -11,12 +11,13 @@ from producers.batches import parameters
 from producers.chains import Chains
 from producers.connections import Connections
 from producers.hashing import NO_HASH
+from producers.snapshots import EVERY
 from producers.sql import query
 from producers.store import Answer, Head, History, Loaded, Outcome, Recorded, Snapshot, StoredEvent, Write
 from schemas import Domain, reach
 
 # What one load answers at most, in events: of one stream, and altogether.
-_LONGEST = 500
+_LONGEST = EVERY - 1
 _MOST = 50_000
 
 

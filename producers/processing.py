@@ -14,6 +14,7 @@ from producers.hashing import SEPARATOR, event_id
 from producers.loading import Knowledge
 from producers.replaying import Replay
 from producers.requests import Receipt, Request
+from producers.rollback import Rollback
 from producers.snapshots import Snapshots
 from producers.store import Answer, EventStore, Outcome, Write
 from schemas import Conflict, Domain, HeadraceError, Invalid, Refused
@@ -88,6 +89,8 @@ class Processor:
         return [task.result for task in tasks if task.result is not None]
 
     def _task(self, number: int, request: Request) -> _Task:
+        if isinstance(request.command, Rollback):
+            return _Task(number, request, request.command.stream, NOTHING)
         own = self._domain.stream_of(request.command)
         try:
             return _Task(number, request, own, self._decider.needs(request.command))

@@ -1,6 +1,7 @@
 """What goes into the command handler and what comes out."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -13,7 +14,7 @@ class Request(Struct, gc=False):
     `id` is the idempotency key, `generated` says that it is ours and not the client's. `expected_version` is the
     version of the command's stream that the client acts on, `expected_versions` those of further streams. `size` is
     the length of its input in bytes. `retried` says that an earlier attempt ended without an answer: it may have
-    been stored.
+    been stored. `then` is the state to which a Rollback leads.
     """
 
     command: Command
@@ -25,6 +26,7 @@ class Request(Struct, gc=False):
     size: int = 0
     retried: bool = False
     expected_versions: Mapping[str, int] | None = None
+    then: Any = None
 
 
 class Receipt(Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ from msgspec import Struct
 from producers.cache import Known
 from producers.decider import Decider
 from producers.store import EventStore, Snapshot
-from schemas import Domain, HeadraceError, reach
+from schemas import Domain, HeadraceError
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +70,12 @@ class Snapshots:
             return {}
         found = {}
         for stream, snapshot in self._store.snapshots(list(streams), self._fingerprint).items():
-            if snapshot.checksum == _checksum(snapshot):
+            try:
+                if sealed(snapshot) != snapshot:
+                    raise ValueError("it was altered")
                 found[stream] = Base(snapshot.version, snapshot.hash, self._decode(snapshot.state))
-            else:
-                log.warning("the snapshot of stream %s of %s was altered", stream, self._domain.name)
+            except ValueError as error:
+                log.warning("the snapshot of stream %s of %s is not used: %s", stream, self._domain.name, error)
         return found
 
     def offer(self, stream: str, known: Known) -> None:
@@ -117,10 +119,11 @@ class Snapshots:
             self._fingerprint = b""
             return
         made = Snapshot(stream, base.version, base.hash, self._fingerprint, b"", data)
-        reach("snapshot.taken")
-        self._store.keep(msgspec.structs.replace(made, checksum=_checksum(made)))
+        self._store.keep(sealed(made))
 
 
-def _checksum(snapshot: Snapshot) -> bytes:
+def sealed(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with its right checksum."""
     whole = (snapshot.stream, snapshot.version, snapshot.hash, snapshot.fingerprint, snapshot.state)
-    return blake2b(msgspec.msgpack.encode(whole), digest_size=16).digest()
+    checksum = blake2b(msgspec.msgpack.encode(whole), digest_size=16).digest()
+    return msgspec.structs.replace(snapshot, checksum=checksum)

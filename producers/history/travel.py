@@ -65,6 +65,13 @@ class Difference(Struct, frozen=True):
     next: int | None
 
 
+class _Moment(Struct, frozen=True):
+    """A state, and the event that made it (none before the first)."""
+
+    event: Recorded | None
+    state: Any
+
+
 class Traveller:
     """Looks into the past of one domain's streams. Every method blocks.
 
@@ -83,7 +90,13 @@ class Traveller:
         """The stream at a version from 1, by default the current one."""
         tip = self._tip(stream)
         wanted = tip.version if version is None else _existing(stream, tip, version)
-        return self._replay(stream, tip, [wanted])[0]
+        [moment] = self._replay(stream, tip, [wanted])
+        return self._seen(stream, tip, moment)
+
+    def state(self, stream: str, version: int) -> Any:
+        """The state itself at a version from 1."""
+        tip = self._tip(stream)
+        return self._replay(stream, tip, [_existing(stream, tip, version)])[0].state
 
     def at_instant(self, stream: str, instant: datetime) -> Seen:
         """The stream as the events that had been appended by then made it."""
@@ -91,7 +104,8 @@ class Traveller:
         version = self._chains.version_at(stream, tip, instant)
         if not version:
             raise NotFound(f"stream {stream} began after {instant.isoformat()}", rule="not-yet-begun", field="at")
-        return self._replay(stream, tip, [version])[0]
+        [moment] = self._replay(stream, tip, [version])
+        return self._seen(stream, tip, moment)
 
     def history(self, stream: str, after: int = 0, limit: int = 100) -> Page:
         """At most `limit` events after a version."""
@@ -105,7 +119,7 @@ class Traveller:
         tip = self._tip(stream)
         low, high = sorted(_existing(stream, tip, version) for version in (before, after))
         entries: list[Entry] = []
-        lower, higher = self._replay(stream, tip, [low, high], entries)
+        lower, higher = [self._seen(stream, tip, moment) for moment in self._replay(stream, tip, [low, high], entries)]
         first, second = (lower, higher) if before <= after else (higher, lower)
         found = list(changes(msgspec.json.decode(first.state), msgspec.json.decode(second.state)))
         return Difference(
@@ -121,7 +135,7 @@ class Traveller:
 
     def _replay(
         self, stream: str, tip: Tip, versions: list[int], entries: list[Entry] | None = None, base: Base | None = None
-    ) -> list[Seen]:
+    ) -> list[_Moment]:
         """The stream at each of the ascending `versions`; `entries` gets the events after the first of them.
 
         Starts from `base`, by default from the snapshot if there is one that is old enough.
@@ -130,7 +144,7 @@ class Traveller:
             base = self._snapshots.find([stream]).get(stream, START)
             base = base if base.version <= versions[0] else START
         state: Any = None
-        seen = [self._seen(stream, tip, None, state)] * versions.count(0)
+        moments = [_Moment(None, state)] * versions.count(0)
         for event in self._chains.read(self._chains.span(stream, tip, after=max(base.version - 1, 0), to=versions[-1])):
             if event.version > base.version:
                 state = self._evolved(stream, state, event)
@@ -138,10 +152,10 @@ class Traveller:
                 state = base.state
             else:
                 return self._replay(stream, tip, versions, entries, START)
-            seen += [self._seen(stream, tip, event, state)] * versions.count(event.version)
+            moments += [_Moment(event, state)] * versions.count(event.version)
             if entries is not None and event.version > versions[0] and len(entries) < MAX_EVENTS:
                 entries.append(_entry(event))
-        return seen
+        return moments
 
     def _evolved(self, stream: str, state: Any, event: Recorded) -> Any:
         try:
@@ -151,15 +165,17 @@ class Traveller:
                 f"version {event.version} of stream {stream} cannot be loaded: {error}", rule="unreadable-stream"
             ) from error
 
-    def _seen(self, stream: str, tip: Tip, event: Recorded | None, state: Any) -> Seen:
+    def _seen(self, stream: str, tip: Tip, moment: _Moment) -> Seen:
         try:
-            shown = msgspec.Raw(encode_state(state))
+            state = msgspec.Raw(encode_state(moment.state))
         except (TypeError, ValueError) as error:
             raise HeadraceError(
                 f"the state of {self.domain.name} has no JSON form: {error}", rule="state-without-json"
             ) from error
-        version, position, time = (event.version, event.position, event.time) if event else (0, 0, None)
-        return Seen(stream, version, tip.version, position, time, shown)
+        event = moment.event
+        if event is None:
+            return Seen(stream, 0, tip.version, 0, None, state)
+        return Seen(stream, event.version, tip.version, event.position, event.time, state)
 
 
 def _existing(stream: str, tip: Tip, version: int) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -11,30 +11,21 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
-from producers.decider import Decider
+from producers.handler import CommandHandler
 from producers.history import Difference, Page, Seen, Traveller
-from producers.http.problems import MEDIA_TYPE, Problem, respond
+from producers.http.problems import respond
+from producers.http.responses import answer
+from producers.http.rollback import rollback_route
 from producers.postgres import PostgresEventStore
-from schemas import Busy, Domain, Invalid, encode
+from schemas import Busy, Invalid, encode
 
 T = TypeVar("T")
 MAX_LIMIT = 1_000
 _THREADS = 2
 _WAITING = 64
 _MISSING = re.compile(r"Missing required query parameter '(\w+)'")
-_ERRORS = {
-    404: ResponseSpec(
-        Problem,
-        description="No such stream or version; the current version is named",
-        media_type=MEDIA_TYPE,
-        generate_examples=False,
-    ),
-    422: ResponseSpec(Problem, description="A parameter does not fit", media_type=MEDIA_TYPE, generate_examples=False),
-}
-
 Version = Annotated[
     int | None, QueryParameter(ge=1, le=2**53, description="A version, from 1; default: the current one.")
 ]
@@ -51,34 +42,37 @@ To = Annotated[int, QueryParameter(name="to", ge=0, le=2**53, description="Anoth
 
 
 class History:
-    """The routes of all domains: `/api/<domain>/<stream>/state`, `/history` and `/difference`.
+    """The routes of all domains: `/api/<domain>/<stream>/state`, `/history`, `/difference` and `/rollback`.
 
-    Reads run in a few threads of their own, so that they do not hold up commands."""
+    Reads run in a few threads of their own, so that they do not hold up commands.
+    """
 
-    def __init__(self, postgres: str, deciders: Mapping[Domain, Decider]) -> None:
-        self._stores = {domain: PostgresEventStore(postgres, domain, _THREADS) for domain in deciders}
+    def __init__(self, postgres: str, handlers: Iterable[CommandHandler]) -> None:
+        self._stores: list[PostgresEventStore] = []
         self._threads = ThreadPoolExecutor(_THREADS, "history")
         self._pending = 0
-        self.routes = [
-            route
-            for domain, decider in deciders.items()
-            for route in self._domain_routes(domain, Traveller(domain, decider, self._stores[domain]))
-        ]
+        self.routes: list[HTTPRouteHandler] = []
+        for handler in handlers:
+            store = PostgresEventStore(postgres, handler.domain, _THREADS)
+            traveller = Traveller(handler.domain, handler.decider, store)
+            self._stores.append(store)
+            self.routes += [*self._reading(traveller), rollback_route(handler, traveller, self._run)]
 
     def close(self) -> None:
         """Wait for the reads under way, then close the connections."""
         self._threads.shutdown()
-        for store in self._stores.values():
+        for store in self._stores:
             store.close()
 
-    def _domain_routes(self, domain: Domain, traveller: Traveller) -> list[HTTPRouteHandler]:
-        root = f"/api/{domain.name}/{{stream:str}}"
-        common: dict[str, Any] = {"tags": [domain.name], "exception_handlers": {ValidationException: _of_parameters}}
+    def _reading(self, traveller: Traveller) -> list[HTTPRouteHandler]:
+        name = traveller.domain.name
+        root = f"/api/{name}/{{stream:str}}"
+        common: dict[str, Any] = {"tags": [name], "exception_handlers": {ValidationException: _of_parameters}}
 
         @get(
             f"{root}/state",
             summary="The state of a stream now, at a version, or at an instant (time of append)",
-            responses=_answer(Seen, "The state, with its version as ETag"),
+            responses=answer(Seen, "The state, with its version as ETag"),
             **common,
         )
         async def state(stream: FromPath[str], version: Version = None, at: At = None) -> Response[bytes]:
@@ -95,7 +89,7 @@ class History:
         @get(
             f"{root}/history",
             summary="The events of a stream, by version, as they are stored",
-            responses=_answer(Page, "A page of events"),
+            responses=answer(Page, "A page of events"),
             **common,
         )
         async def history(stream: FromPath[str], after: After = 0, limit: Limit = 100) -> Response[bytes]:
@@ -104,7 +98,7 @@ class History:
         @get(
             f"{root}/difference",
             summary="What differs between two versions of a stream, and the events between them",
-            responses=_answer(Difference, "Both versions and what differs"),
+            responses=answer(Difference, "Both versions and what differs"),
             **common,
         )
         async def difference(stream: FromPath[str], before: From, after: To) -> Response[bytes]:
@@ -120,10 +114,6 @@ class History:
             return await asyncio.get_running_loop().run_in_executor(self._threads, read)
         finally:
             self._pending -= 1
-
-
-def _answer(body: type[msgspec.Struct], description: str) -> dict[int, ResponseSpec]:
-    return {200: ResponseSpec(body, description=description, generate_examples=False), **_ERRORS}
 
 
 def _json(body: msgspec.Struct, headers: dict[str, str]) -> Response[bytes]:

@@ -32,7 +32,7 @@ def command_paths(domain: Domain) -> dict[str, type[Command]]:
     for command in domain.commands[1:]:
         words = [word.lower() for word in re.findall(r"[A-Z][a-z0-9]*", command.__name__)]
         path = "-".join([word for word in words if word not in noun] or words)
-        if path in paths or path == "bulk":
+        if path in paths or path in ("bulk", "rollback"):
             raise ValueError(f"{command.__name__} needs another name: its path {path!r} is taken")
         paths[path] = command
     return paths

@@ -44,7 +44,7 @@ def _first(root: str, handler: CommandHandler, kind: type[Command]) -> HTTPRoute
         body = await request.body()
         command = command_of(handler.domain, kind, body)
         receipt = await handler.handle(request_of(request, command, len(body)))
-        return _response(receipt, HTTPStatus.CREATED, {"Location": f"{root}/{receipt.stream}"})
+        return receipt_response(receipt, HTTPStatus.CREATED, {"Location": f"{root}/{receipt.stream}"})
 
     return begin
 
@@ -60,7 +60,7 @@ def _further(root: str, handler: CommandHandler, path: str, kind: type[Command],
     async def go_on(request: Request[Any, Any, Any], stream: FromPath[str]) -> Response[bytes]:
         body = await request.body()
         command = command_at(handler.domain, kind, field, stream, body)
-        return _response(await handler.handle(request_of(request, command, len(body))), HTTPStatus.OK, {})
+        return receipt_response(await handler.handle(request_of(request, command, len(body))), HTTPStatus.OK, {})
 
     return go_on
 
@@ -79,7 +79,8 @@ def _bulk(root: str, handler: CommandHandler) -> HTTPRouteHandler:
     return bulk
 
 
-def _response(receipt: Receipt, status: HTTPStatus, headers: dict[str, str]) -> Response[bytes]:
+def receipt_response(receipt: Receipt, status: HTTPStatus, headers: dict[str, str]) -> Response[bytes]:
+    """The response to a command that was stored."""
     reach("http.answering")
     headers["ETag"] = f'"{receipt.version}"'
     if receipt.repeated is not UNSET:

@@ -1,0 +1,245 @@
+"""Long streams: answered quickly after a restart thanks to snapshots, and rightly without them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import psycopg2
+import pytest
+
+from producers import CommandHandler, Decider, PostgresEventStore, Receipt, Request
+from producers.hashing import NO_HASH, event_hash, event_id
+from producers.history import Traveller
+from producers.snapshots import EVERY, encode_state, fingerprint, sealed
+from producers.store import NewEvent, Snapshot, Write
+from schemas import encode
+from tests.integration.test_append import verify
+from tests.order_commands import DAY
+from tests.products import DECIDER, ChangeProduct, ProductAdded, ProductChanged, State, products
+from tests.products import evolve as evolve_product
+
+PRODUCTS = products("long")
+
+
+@pytest.fixture
+def store(postgres: str) -> Iterator[PostgresEventStore]:
+    made = PostgresEventStore(postgres, PRODUCTS)
+    yield made
+    made.close()
+
+
+def fill(store: PostgresEventStore, amount: int, stream: str = "p1", batch: int = 2_000) -> None:
+    """A product that was added and then changed again and again: price n at version n."""
+    last, written = NO_HASH, 0
+    while written < amount:
+        events, before, command = [], last, f"fill-{stream}-{written}"
+        for number in range(1, min(batch, amount - written) + 1):
+            kind = ProductChanged if written or number > 1 else ProductAdded
+            data = encode(kind(product_id=stream, name="CD", price=written + number, at=DAY))
+            last = event_hash(last, PRODUCTS.key, stream, written + number, event_id(command, number), stream, data)
+            events.append(NewEvent(kind.__name__, data, 0, last))
+        [outcome] = store.append([Write(command, b"f" * 16, stream, written, before, stream, tuple(events))])
+        assert outcome.kind == "accepted"
+        written += len(events)
+
+
+def change(store: PostgresEventStore, *prices: int, decider: Decider = DECIDER, stream: str = "p1") -> list[Receipt]:
+    """What a process answers to commands, one after the other, that has just started; then it ends."""
+
+    async def work() -> list[Receipt]:
+        handler = CommandHandler(PRODUCTS, decider, store)
+        try:
+            return [
+                await handler.handle(
+                    Request(ChangeProduct(product_id=stream, name="CD", price=price), f"c{time.monotonic_ns()}")
+                )
+                for price in prices
+            ]
+        finally:
+            await handler.close()
+
+    return asyncio.run(work())
+
+
+def kept(store: PostgresEventStore, decider: Decider = DECIDER) -> Snapshot | None:
+    return store.snapshots(["p1"], fingerprint(PRODUCTS, decider)).get("p1")
+
+
+def seen(store: PostgresEventStore, version: int | None = None, decider: Decider = DECIDER) -> Any:
+    return msgspec.json.decode(Traveller(PRODUCTS, decider, store).at_version("p1", version).state)
+
+
+def counting(limit: int) -> tuple[Decider, Callable[[], int]]:
+    """The decider, which counts how many events it evolves, and fails beyond `limit`."""
+    count = 0
+
+    def evolve(state: State | None, event: Any) -> State | None:
+        nonlocal count
+        count += 1
+        assert count <= limit, "too many events were replayed"
+        return evolve_product(state, event)
+
+    return replace(DECIDER, evolve=evolve), lambda: count
+
+
+def test_a_stream_of_a_hundred_thousand_events_answers_in_milliseconds_after_a_restart(
+    store: PostgresEventStore,
+) -> None:
+    fill(store, 100_000)
+    took = []
+    for version in (100_001, 100_002, 100_003):
+        began = time.perf_counter()
+        [receipt] = change(store, 7)
+        took.append(time.perf_counter() - began)
+        assert receipt.version == version
+    replayed, *quick = took
+    assert min(quick) < replayed / 10
+    assert min(quick) < 0.25
+    assert (seen(store)["changes"], seen(store)["price"]) == (100_003, 7)
+    verify(PRODUCTS, store.read(0, 200_000), store.head().digest)
+
+
+def test_a_snapshot_is_taken_when_the_last_one_is_old_enough(store: PostgresEventStore) -> None:
+    fill(store, EVERY - 2)
+    change(store, 1)
+    assert kept(store) is None
+    change(store, 2)
+    first = kept(store)
+    assert first is not None
+    assert first.version == EVERY
+    fill(store, 1, "other")
+    change(store, *range(EVERY - 1))
+    assert kept(store) == first
+    change(store, 3)
+    assert getattr(kept(store), "version", 0) == 2 * EVERY
+
+
+def test_only_the_events_after_the_snapshot_are_replayed(store: PostgresEventStore) -> None:
+    fill(store, 3_000)
+    change(store, 1)
+    snapshot = kept(store)
+    assert snapshot is not None
+    assert snapshot.version == 3_001
+    counted, count = counting(5)
+    assert fingerprint(PRODUCTS, counted) != snapshot.fingerprint, "it is of another module"
+    store.keep(sealed(msgspec.structs.replace(snapshot, fingerprint=fingerprint(PRODUCTS, counted))))
+    change(store, 2, 3, decider=counted)
+    assert count() == 2
+    assert seen(store, decider=counted)["changes"] == 3_003
+    with pytest.raises(Exception, match="too many events"):
+        seen(store, 3_000, decider=counted)
+
+
+def test_many_events_after_a_snapshot_are_read_in_pages(store: PostgresEventStore) -> None:
+    fill(store, 1_000)
+    change(store, 1)
+    snapshot = kept(store)
+    assert snapshot is not None
+    fill_on = [ChangeProduct(product_id="p1", name="CD", price=n) for n in range(1_600)]
+
+    async def at_once() -> None:
+        handler = CommandHandler(PRODUCTS, replace(DECIDER, state=None), store)
+        await handler.submit([Request(command, f"bulk-{n}") for n, command in enumerate(fill_on)])
+        await handler.close()
+
+    asyncio.run(at_once())
+    assert kept(store) == snapshot
+    change(store, 5)
+    assert seen(store)["changes"] == 2_602
+    assert getattr(kept(store), "version", 0) == 2_602
+
+
+def forged(store: PostgresEventStore, **changes: Any) -> Snapshot:
+    """A sealed snapshot at version 600 with a price that the stream never had, and whatever is changed."""
+    [event] = [e for e in store.read(599, 1) if e.version == 600]
+    state = State("p1", "CD", 424_242, False, 600, DAY)
+    made = Snapshot("p1", 600, event.hash, fingerprint(PRODUCTS, DECIDER), b"", encode_state(state))
+    return sealed(msgspec.structs.replace(made, **changes))
+
+
+def price(store: PostgresEventStore, version: int | None = None) -> int:
+    return int(seen(store, version)["price"])
+
+
+def test_a_snapshot_is_what_a_state_rests_on_from_its_version_on(store: PostgresEventStore) -> None:
+    fill(store, 600)
+    store.keep(forged(store))
+    assert [price(store, version) for version in (599, 600)] == [599, 424_242]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hash": b"x" * 32},
+        {"fingerprint": b"x" * 32},
+        {"version": 599},
+        {"version": 700},
+        {"state": b"{}"},
+        {"state": b"\xff"},
+    ],
+    ids=str,
+)
+def test_a_snapshot_of_another_history_or_other_code_is_not_used(
+    store: PostgresEventStore, changes: dict[str, Any]
+) -> None:
+    fill(store, 600)
+    store.keep(forged(store, **changes))
+    assert price(store) == 600
+    change(store, 7)
+    assert (price(store), seen(store)["changes"]) == (7, 601)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "state = overlay(state placing '\\x39'::bytea from 35)",
+        "version = version - 1",
+        "hash = overlay(hash placing '\\x00'::bytea from 1)",
+        "checksum = checksum || checksum",
+        "stream = 'p2'",
+    ],
+)
+def test_an_altered_snapshot_is_not_used(store: PostgresEventStore, postgres: str, damage: str) -> None:
+    fill(store, 600)
+    fill(store, 600, "p2")
+    store.keep(forged(store))
+    connection = psycopg2.connect(postgres)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"UPDATE snapshots SET {damage}")
+    connection.close()
+    assert price(store) == 600
+    change(store, 7)
+    change(store, 8, stream="p2")
+    assert seen(store)["changes"] == 601
+
+
+def test_a_snapshot_never_replaces_a_newer_one_but_always_one_of_other_code(store: PostgresEventStore) -> None:
+    fill(store, 600)
+    store.keep(forged(store, version=700))
+    store.keep(forged(store, version=600))
+    assert getattr(kept(store), "version", 0) == 700
+    later = replace(DECIDER, revision=2)
+    store.keep(forged(store, version=500, fingerprint=fingerprint(PRODUCTS, later)))
+    assert kept(store) is None
+    assert getattr(kept(store, later), "version", 0) == 500
+
+
+def test_one_load_answers_no_more_events_than_fit(store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, amount in (("a", 30), ("b", 10), ("c", 50), ("d", 10), ("e", 10)):
+        fill(store, amount, stream)
+    monkeypatch.setattr("producers.postgres._LONGEST", 40)
+    monkeypatch.setattr("producers.postgres._MOST", 50)
+    found = store.load(dict.fromkeys("abcde", 0)).streams
+    assert {stream: len(history.events) for stream, history in found.items()} == {
+        "a": 30,
+        "b": 10,
+        "c": 0,
+        "d": 10,
+        "e": 0,
+    }
+    for stream, amount in (("a", 30), ("c", 50), ("e", 10)):
+        [receipt] = change(store, 1, stream=stream)
+        assert receipt.version == amount + 1
