@@ -18,8 +18,10 @@ from schemas import Domain, HeadraceError, stage_module
 from sinks.query import routes as query_routes
 
 
-def application(settings: Settings) -> Litestar:
-    """The application over the servers of the settings. Connects to nothing before the first request."""
+def application(settings: Settings, handler: type[CommandHandler] = CommandHandler) -> Litestar:
+    """The application over the servers of the settings, with command handlers of the given kind. Connects to nothing
+    before the first request.
+    """
     at, served = addresses(settings), domains(settings)
     stores = {name: PostgresEventStore(at.postgres, domain) for name, domain in served.items()}
 
@@ -30,9 +32,7 @@ def application(settings: Settings) -> Litestar:
             return None
 
     deciders = {domain: stage_module("producers", domain).DECIDER for domain in served.values()}
-    handlers = {
-        domain.name: CommandHandler(domain, decider, stores[domain.name]) for domain, decider in deciders.items()
-    }
+    handlers = {domain.name: handler(domain, decider, stores[domain.name]) for domain, decider in deciders.items()}
     history = History(at.postgres, handlers.values())
     reading = query_routes(served, at.clickhouse_reader, head)
     return Litestar(
@@ -63,9 +63,9 @@ def _closing(
     return lifespan
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, handler: type[CommandHandler] = CommandHandler) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
-    served = application(settings)
+    served = application(settings, handler)
     # What was loaded by now stays for good; a collection that walks through it costs a third of a bulk command.
     gc.collect()
     gc.freeze()

@@ -46,7 +46,7 @@ class Case:
     """One case: we, the floor (a bare client doing the same input and output), and the peers by name.
 
     `unit` is what is counted. A `paced` case has a given rate, and what is compared is the 95th percentile of the
-    latency. `goal` is in the unit a second, or in ms when paced.
+    latency. `goals` are by a field of the result's line, or `ratios.<peer>`; latencies may be lower.
     """
 
     ours: Runner
@@ -54,7 +54,7 @@ class Case:
     peers: Mapping[str, Runner] = field(default_factory=dict)
     unit: str = "events"
     paced: bool = False
-    goal: float | None = None
+    goals: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def runners(self) -> dict[str, Runner]:
@@ -93,8 +93,10 @@ class Result:
         line["floor"] = others.pop("floor", None)
         line["peers"] = others
         line["ratios"] = {name: round(self._ratio(name), 3) for name in self.samples if name != "ours"}
-        line["goal"] = self.case.goal
-        return line | {name: round(median(s.notes[name] for s in ours), 1) for name in ours[0].notes}
+        line |= {name: round(median(s.notes[name] for s in ours), 1) for name in ours[0].notes}
+        line["goals"] = dict(self.case.goals)
+        line["missed"] = [name for name, goal in self.case.goals.items() if not _met(line, name, goal)]
+        return line
 
     def _figure(self, sample: Sample) -> float:
         return sample.percentile(0.95) if self.case.paced else sample.rate
@@ -135,6 +137,12 @@ def uncollected() -> Iterator[None]:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def _met(line: Mapping[str, Any], name: str, goal: float) -> bool:
+    group, _, peer = name.partition(".")
+    figure = line[group].get(peer, 0) if peer else line[name]
+    return bool(figure <= goal if name.endswith("_ms") else figure >= goal)
 
 
 def _round(figure: float) -> float:

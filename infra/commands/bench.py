@@ -81,9 +81,9 @@ def _table(line: dict[str, Any]) -> Table:
             table.add_row(name, f"{figure:,}", f"{ratio:.2f}")
     if "p50_ms" in line:
         table.add_row("[dim]latency p50, p95, p99[/]", f"{line['p50_ms']}, {line['p95_ms']}, {line['p99_ms']} ms")
-    if line["goal"] is not None:
-        met = ours <= line["goal"] if paced else ours >= line["goal"]
-        table.add_row("[dim]goal[/]", f"{line['goal']:,}", "[green]met[/]" if met else "[red]missed[/]")
+    for name, goal in line["goals"].items():
+        met = name not in line["missed"]
+        table.add_row(f"[dim]goal: {escape(name)}[/]", f"{goal:,}", "[green]met[/]" if met else "[red]missed[/]")
     return table
 
 

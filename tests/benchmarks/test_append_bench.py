@@ -39,9 +39,14 @@ class _Steady:
 def test_medians_spread_and_ratios_are_those_of_the_rounds_without_the_warm_up() -> None:
     turns: list[str] = []
     ours, other = [1, 500, 100, 300, 200, 400], [1, 50, 10, 10, 40, 20]
-    case = Case(ours=_Steady("ours", ours, turns), floor=_Steady("floor", other, turns), goal=250)
+    case = Case(
+        ours=_Steady("ours", ours, turns),
+        floor=_Steady("floor", other, turns),
+        goals={"rate": 250, "p95_ms": 250, "ratios.floor": 11},
+    )
     line = measure(case, 5.0, lambda *_: None).line()
-    assert (line["rate"], line["spread"], line["floor"], line["goal"]) == (300, [100, 500], 20, 250)
+    assert (line["rate"], line["spread"], line["floor"]) == (300, [100, 500], 20)
+    assert line["missed"] == ["p95_ms", "ratios.floor"]
     assert line["ratios"] == {"floor": 10.0}
     assert (line["p50_ms"], line["p99_ms"]) == (2.0, 300)
     assert turns[:2] == ["ours", "floor"], "the warm-up"

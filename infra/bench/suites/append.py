@@ -1,6 +1,6 @@
 """`bench append`: prepared events into Postgres, durable at the answer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import cycle, islice
 
@@ -19,7 +19,7 @@ _NAME = "order"
 _FLOOR_EVENTS = 20_000
 
 
-def _case(size: int, *, guarded: bool, goal: float | None) -> Callable[[Place], AbstractContextManager[Case]]:
+def _case(size: int, *, guarded: bool, goals: Mapping[str, float]) -> Callable[[Place], AbstractContextManager[Case]]:
     @contextmanager
     def opened(place: Place) -> Iterator[Case]:
         domain = place.orders
@@ -48,7 +48,7 @@ def _case(size: int, *, guarded: bool, goal: float | None) -> Callable[[Place], 
                 ),
                 floor=Prepared(lambda parts: list(islice(cycle(rows), parts)), plain.append),
                 peers=peers,
-                goal=goal,
+                goals=goals,
             )
 
     return opened
@@ -74,8 +74,8 @@ SUITE = Suite(
     summary="Prepared events into Postgres, durable at the answer.",
     needs=("postgres",),
     cases={
-        "batch": _case(_BATCH, guarded=False, goal=50_000),
-        "guarded": _case(_BATCH, guarded=True, goal=35_000),
-        "single": _case(1, guarded=False, goal=None),
+        "batch": _case(_BATCH, guarded=False, goals={"rate": 50_000}),
+        "guarded": _case(_BATCH, guarded=True, goals={"rate": 35_000}),
+        "single": _case(1, guarded=False, goals={}),
     },
 )

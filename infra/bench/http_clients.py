@@ -1,0 +1,164 @@
+"""Clients that load an HTTP server and cost little themselves: prepared bytes, raw sockets, hardly any parsing."""
+
+import asyncio
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import uvloop
+
+from infra.bench.errors import BenchError
+from infra.bench.frame import Sample, uncollected
+from infra.stack.ports import HOST
+
+_PIECE = 1 << 18
+_FIRST_RATE = 1000.0
+_LEAST_LINES = 200
+
+
+class _Connection(asyncio.Protocol):
+    """One connection that sends its next request when the answer to the last one has come."""
+
+    def __init__(self, requests: deque[bytes], latencies: list[float]) -> None:
+        self._requests = requests
+        self._latencies = latencies
+        self._buffer = b""
+        self._deadline = self._sent = 0.0
+        self.done: asyncio.Future[None]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+
+    def begin(self, deadline: float) -> "asyncio.Future[None]":
+        """Send and receive until the deadline."""
+        self._deadline = deadline
+        self.done = asyncio.get_running_loop().create_future()
+        self._send()
+        return self.done
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        head = self._buffer.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        start = self._buffer.index(b"content-length: ") + 16
+        if len(self._buffer) < head + 4 + int(self._buffer[start : self._buffer.index(b"\r", start)]):
+            return
+        now = time.perf_counter()
+        if not self._buffer.startswith(b"HTTP/1.1 20"):
+            self.done.set_exception(BenchError(f"the server answers {self._buffer.decode(errors='replace')}"))
+            return
+        self._latencies.append((now - self._sent) * 1000)
+        self._buffer = b""
+        if now < self._deadline and self._requests:
+            self._send()
+        else:
+            self.done.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(BenchError(f"the server closed a connection: {error}"))
+
+    def _send(self) -> None:
+        self._sent = time.perf_counter()
+        self._transport.write(self._requests.popleft())
+
+
+class Singles:
+    """Requests one after the other on each of many connections. `prepare(connection, n)` gives the next n requests of a
+    connection."""
+
+    def __init__(self, port: int, connections: int, prepare: Callable[[int, int], Sequence[bytes]]) -> None:
+        self._prepare = prepare
+        self._loop = uvloop.new_event_loop()
+        self._queues: list[deque[bytes]] = [deque() for _ in range(connections)]
+        self._latencies: list[float] = []
+        self._rate = _FIRST_RATE
+        self._connections = [self._connect(port, queue) for queue in self._queues]
+
+    def run(self, seconds: float) -> Sample:
+        # Twice what the last round would need, so that no connection runs out; the rest is for the next round.
+        wanted = int(self._rate * seconds * 2 / len(self._queues)) + 10
+        for number, queue in enumerate(self._queues):
+            queue.extend(self._prepare(number, max(0, wanted - len(queue))))
+        self._latencies.clear()
+        with uncollected():
+            processor, began = time.process_time(), time.perf_counter()
+            self._loop.run_until_complete(self._load(began + seconds))
+            duration, processor = time.perf_counter() - began, time.process_time() - processor
+        count = len(self._latencies)
+        self._rate = count / duration
+        return Sample(count, duration, tuple(self._latencies), {"client_us": processor / count * 1e6})
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self._connections:
+            connection._transport.abort()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    async def _load(self, deadline: float) -> None:
+        await asyncio.gather(*(connection.begin(deadline) for connection in self._connections))
+
+    def _connect(self, port: int, queue: deque[bytes]) -> _Connection:
+        made = self._loop.create_connection(lambda: _Connection(queue, self._latencies), HOST, port)
+        return self._loop.run_until_complete(made)[1]
+
+
+class Bulk:
+    """One bulk request a run, answered while it is still sent. `prepare(n)` gives the next n lines."""
+
+    def __init__(self, port: int, path: str, prepare: Callable[[int], bytes]) -> None:
+        self._port = port
+        self._path = path
+        self._prepare = prepare
+        self._rate = 0.0
+
+    def run(self, seconds: float) -> Sample:
+        if not self._rate:
+            self._measure(_LEAST_LINES)
+        return self._measure(max(int(self._rate * seconds), _LEAST_LINES))
+
+    def _measure(self, count: int) -> Sample:
+        body = self._prepare(count)
+        head = f"POST {self._path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-ndjson\r\n"
+        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        with uncollected(), socket.create_connection((HOST, self._port)) as connection:
+            processor, began = time.process_time(), time.perf_counter()
+            try:
+                good = _exchange(connection, memoryview(request))
+            except OSError as error:
+                raise BenchError(f"the server went away in the bulk request: {error}") from error
+            duration, processor = time.perf_counter() - began, time.process_time() - processor
+        if good != count:
+            raise BenchError(f"of {count} commands in bulk, {good} were accepted")
+        self._rate = count / duration
+        return Sample(count, duration, notes={"client_us": processor / count * 1e6})
+
+
+def _exchange(connection: socket.socket, request: memoryview) -> int:
+    """Send the request, receive the whole answer meanwhile; how many of its lines tell of success."""
+    connection.setblocking(False)
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLOUT)
+    mark, tail, good = b'"status":200', b"", 0
+    while not tail.endswith(b"\r\n0\r\n\r\n"):
+        [(_, ready)] = poll.poll(60_000) or [(0, 0)]
+        if not ready:
+            raise BenchError("the server does not answer the bulk request within 60 s")
+        if ready & select.POLLOUT and request:
+            request = request[connection.send(request[:_PIECE]) :]
+            if not request:
+                poll.modify(connection, select.POLLIN)
+        if ready & (select.POLLIN | select.POLLHUP | select.POLLERR):
+            data = connection.recv(_PIECE)
+            if not data:
+                raise BenchError(f"the server closed the connection of the bulk request: {tail!r}")
+            # What is kept of the last piece is too short to hold a mark: none is counted twice.
+            data = tail + data
+            good += data.count(mark)
+            tail = data[-(len(mark) - 1) :]
+    return good

@@ -1,0 +1,1 @@
+COPY bodies FROM STDIN

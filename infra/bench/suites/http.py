@@ -1,0 +1,98 @@
+"""`bench http`: commands over HTTP, validated and durable at the answer, with the API in a process of its own."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+
+from infra.bench.frame import Case, Runner, Suite
+from infra.bench.http_clients import Bulk, Singles
+from infra.bench.orders import Orders
+from infra.bench.place import Place
+from infra.bench.process import free_port, listens, running
+from infra.stack.ports import HOST
+from producers.http.paths import command_paths
+from schemas import Command, Domain, encode
+
+_CONNECTIONS = 64
+_NAIVE = "a transaction a command"
+_SERVERS = {"api": "ours", "bare-server": "floor", "api-one-by-one": _NAIVE}
+
+
+@contextmanager
+def _servers(place: Place) -> Iterator[dict[str, int]]:
+    """The ports of the API, the bare server and the API without group commit, by who is measured on them."""
+    ports = {}
+    with ExitStack() as open_:
+        for program, name in _SERVERS.items():
+            ports[name] = free_port()
+            process = open_.enter_context(running(place, program, port=ports[name]))
+            process.until(partial(listens, ports[name]), f"{program} listens")
+        yield ports
+
+
+@contextmanager
+def _bulk(place: Place) -> Iterator[Case]:
+    domain = place.orders
+
+    def runner(name: str, port: int) -> Runner:
+        orders = Orders(domain, f"{name[0]}-{port}")
+        return Bulk(port, f"/api/{domain.name}/bulk", lambda count: _lines(orders.commands(count)))
+
+    with _servers(place) as ports:
+        runners = {name: runner(name, port) for name, port in ports.items()}
+        yield Case(
+            ours=runners.pop("ours"),
+            floor=runners.pop("floor"),
+            peers=runners,
+            unit="commands",
+            goals={"rate": 20_000},
+        )
+
+
+@contextmanager
+def _single(place: Place) -> Iterator[Case]:
+    domain = place.orders
+    paths = {kind: path for path, kind in command_paths(domain).items()}
+
+    def runner(name: str, port: int) -> Singles:
+        # A connection has orders of its own, so that no step overtakes the one before it.
+        orders = [Orders(domain, f"{name[0]}-{port}-{number}") for number in range(_CONNECTIONS)]
+
+        def prepare(connection: int, count: int) -> list[bytes]:
+            return [_request(domain, paths, id_, command) for id_, command in orders[connection].commands(count)]
+
+        return Singles(port, _CONNECTIONS, prepare)
+
+    with _servers(place) as ports, ExitStack() as open_:
+        runners: dict[str, Runner] = {
+            name: open_.enter_context(closing(runner(name, port))) for name, port in ports.items()
+        }
+        yield Case(
+            ours=runners.pop("ours"),
+            floor=runners.pop("floor"),
+            peers=runners,
+            unit="commands",
+            goals={"rate": 4_000, "p99_ms": 50, f"ratios.{_NAIVE}": 2},
+        )
+
+
+def _lines(commands: list[tuple[str, Command]]) -> bytes:
+    return b"".join([b'{"id":"%b","command":%b}\n' % (id_.encode(), encode(command)) for id_, command in commands])
+
+
+def _request(domain: Domain, paths: dict[type[Command], str], id_: str, command: Command) -> bytes:
+    path = paths.get(type(command))
+    root = f"/api/{domain.name}/"
+    body = encode(command)
+    head = (
+        f"POST {root if path is None else f'{root}{domain.stream_of(command)}/{path}'} HTTP/1.1\r\nHost: {HOST}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {id_}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+SUITE = Suite(
+    summary="Commands over HTTP, validated and durable at the answer.",
+    needs=("postgres",),
+    cases={"bulk": _bulk, "single": _single},
+)
