@@ -53,14 +53,20 @@ def prepare(settings: Settings) -> None:
 
 
 def programs(settings: Settings) -> list[Program]:
-    """The processes of the pipeline: one API, one relay, one sink, and one worker a domain."""
+    """The processes of the pipeline: one API, one intake, one relay, one sink, one worker a domain."""
     inherited = {variable(name): str(value) for name, value in vars(settings).items() if str(value)}
 
     def program(name: str, *command: str) -> Program:
         return Program(name=name, command=[sys.executable, "-m", "infra.cli", *command], environment=inherited)
 
     workers = [program(f"worker-{name}", "worker", name) for name in domains(settings)]
-    return [program("sink", "sink"), *workers, program("relay", "relay"), program("api", "api")]
+    return [
+        program("sink", "sink"),
+        *workers,
+        program("relay", "relay"),
+        program("intake", "intake"),
+        program("api", "api"),
+    ]
 
 
 def bring_up(settings: Settings, say: Callable[[str], None]) -> Addresses:

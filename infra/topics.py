@@ -11,6 +11,9 @@ from schemas import Domain, Fatal, Unavailable
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
 # Events stay for ever: any read model can be rebuilt from them. Trimming is an operator's decision.
 _KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+# A producer has as long to read its answers; what was taken in stays as events.
+_WEEK = {"cleanup.policy": "delete", "retention.ms": "604800000"}
+_ANSWERS = {**_WEEK, "max.message.bytes": "8000000"}
 
 
 def topics_of(domain: Domain, replication: int = 1) -> list[NewTopic]:
@@ -27,6 +30,9 @@ def topics_of(domain: Domain, replication: int = 1) -> list[NewTopic]:
         *(topic(domain.aggregate_topic(aggregate), parts, _COMPACTED) for aggregate in domain.aggregates),
         topic(domain.held_topic, parts, _COMPACTED),
         topic(domain.dead_letters_topic, parts, _KEPT),
+        topic(domain.commands_topic, parts, _WEEK),
+        topic(domain.replies_topic, parts, _ANSWERS),
+        topic(domain.command_dead_letters_topic, parts, {**_KEPT, "max.message.bytes": "8000000"}),
     ]
 
 

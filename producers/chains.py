@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from producers.connections import Connections
+from producers.connections import Lender
 from producers.sql import query
 from producers.store import Recorded
 from schemas import Domain, HeadraceError
@@ -57,7 +57,7 @@ class Span:
 class Chains:
     """Reads streams of one domain. Every method blocks and raises Unavailable when Postgres does not answer."""
 
-    def __init__(self, connections: Connections, domain: Domain) -> None:
+    def __init__(self, connections: Lender, domain: Domain) -> None:
         self._connections = connections
         self._domain = domain
 

@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -27,6 +28,18 @@ def connect(url: str, options: str = SESSION) -> Connection:
     )
     made.autocommit = True
     return made
+
+
+class Lender(Protocol):
+    """Lends connections to Postgres."""
+
+    def lend(self) -> AbstractContextManager[Connection]:
+        """A connection for one statement or more. Raises Unavailable for a fault of the connection or server."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections that are not lent."""
+        ...
 
 
 class Connections:

@@ -9,7 +9,7 @@ import msgspec
 
 from producers.batches import parameters
 from producers.chains import Chains
-from producers.connections import Connections
+from producers.connections import Connections, Lender
 from producers.hashing import NO_HASH
 from producers.snapshots import EVERY
 from producers.sql import query
@@ -22,14 +22,15 @@ _MOST = 50_000
 
 
 class PostgresEventStore:
-    """See `EventStore`. Connects when it is first used, at most so many times; `close` when it is no longer needed.
+    """See `EventStore`. Connects to `at` (URL) when it is first used, at most so many times, or uses what lends
+    connections; `close` when it is no longer needed.
 
     `chains` reads single streams.
     """
 
-    def __init__(self, url: str, domain: Domain, connections: int = 4) -> None:
+    def __init__(self, at: str | Lender, domain: Domain, connections: int = 4) -> None:
         self._domain = domain
-        self._connections = Connections(url, connections)
+        self._connections = Connections(at, connections) if isinstance(at, str) else at
         self.chains = Chains(self._connections, domain)
 
     def append(self, writes: Sequence[Write]) -> list[Outcome]:

@@ -71,6 +71,28 @@ class Domain:
         return f"{self.namespace}.{self.name}" if self.namespace else self.name
 
     @property
+    def commands_topic(self) -> str:
+        return self._topic("commands")
+
+    @property
+    def replies_topic(self) -> str:
+        """Answers to the records of the commands topic, keyed with the command id."""
+        return self._topic("replies")
+
+    @property
+    def command_dead_letters_topic(self) -> str:
+        """Records of the commands topic that cannot be read as commands."""
+        return self._topic("command_dead_letters")
+
+    @property
+    def intake_group(self) -> str:
+        """Consumer group of the commands topic."""
+        return f"headrace.intake.{self._topic('commands')}"
+
+    def intake_transactional_id(self, partition: int) -> str:
+        return f"{self.intake_group}.{partition}"
+
+    @property
     def events_topic(self) -> str:
         return self._topic(f"events.{self.generation}")
 

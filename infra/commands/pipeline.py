@@ -1,4 +1,4 @@
-"""`headrace api`, `relay`, `worker` and `sink`: the processes of the pipeline, each in the foreground."""
+"""`headrace api`, `intake`, `relay`, `worker` and `sink`: the processes of the pipeline, each in the foreground."""
 
 import click
 
@@ -15,6 +15,22 @@ def api(settings: Settings) -> None:
 
     begin(settings)
     serve(settings)
+
+
+@click.command()
+@click.pass_obj
+def intake(settings: Settings) -> None:
+    """Handle the commands on the Kafka topics DOMAIN.commands, for all domains, until Ctrl-C.
+
+    The value of a record is a line as the bulk route takes it; the answer comes on DOMAIN.replies, keyed with the
+    command's id. Several intakes share the partitions.
+    """
+    from producers.intake import run_intake
+    from streams.identity import instance
+
+    stop, at = begin(settings), addresses(settings)
+    with instance(settings.home / "intake", "headrace.intake") as name:
+        run_intake(domains(settings).values(), at.postgres, at.kafka, name, stop)
 
 
 @click.command()
@@ -57,4 +73,4 @@ def prepare_command(settings: Settings) -> None:
     click.echo("tables and topics: ready")
 
 
-COMMANDS = [api, relay, worker, sink, prepare_command]
+COMMANDS = [api, intake, relay, worker, sink, prepare_command]

@@ -11,7 +11,7 @@ from litestar import Request as HttpRequest
 from producers.requests import Request
 from schemas import Command, Domain, Id, Invalid, Malformed, decode_command
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -62,7 +62,7 @@ def request_of(http: HttpRequest[Any, Any, Any], command: Command, size: int) ->
         generated=key is None,
         expected_version=_version(headers.get("if-match")),
         correlation=None if correlation is None else _id(correlation, "X-Correlation-ID"),
-        traceparent=traceparent if _TRACEPARENT.match(traceparent) else None,
+        traceparent=traceparent if TRACEPARENT.match(traceparent) else None,
         size=size,
     )
 
