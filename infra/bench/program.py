@@ -9,12 +9,15 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 
 from infra.bench.bare_server import serve_bare
 from infra.config import Settings, read
+from infra.process import begin
 from producers import CommandHandler
 from producers.processing import Result
 from producers.requests import Request
+from schemas import discover
 
 
 class OneByOne(CommandHandler):
@@ -41,7 +44,15 @@ def api_one_by_one(settings: Settings) -> None:
     serve(settings, OneByOne)
 
 
-PROGRAMS = {"api": api, "api-one-by-one": api_one_by_one, "bare-server": serve_bare}
+def relay(settings: Settings) -> None:
+    """The relay of orders, into the topics of the generation that the second argument says."""
+    from producers.relay import run_relay
+
+    domain = replace(discover(settings.namespace)["orders"], generation=int(sys.argv[2]))
+    run_relay([domain], settings.postgres, settings.kafka, begin(settings))
+
+
+PROGRAMS = {"relay": relay, "api": api, "api-one-by-one": api_one_by_one, "bare-server": serve_bare}
 
 
 def _end_with_parent() -> None:

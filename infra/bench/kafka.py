@@ -1,0 +1,113 @@
+"""Kafka for benchmarks: a bare transactional producer, and consumers that note when records could be read."""
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from infra.bench.errors import BenchError
+from schemas import CONTENT_TYPE, WATERMARK_KEY
+
+_PATIENCE = 60.0
+_HEADERS: list[tuple[str, str | bytes | None]] = [CONTENT_TYPE]
+_MARK = b'"position":'
+
+
+def reader(kafka: str, topic: str, partitions: int) -> Consumer:
+    """A read-committed consumer of all the topic from its beginning."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka,
+            "group.id": "headrace-bench",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+    return consumer
+
+
+class BareProducer:
+    """A transactional producer and nothing else, with the settings of the relay's."""
+
+    def __init__(self, kafka: str, topic: str) -> None:
+        self._topic = topic
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka,
+                "transactional.id": f"headrace.bench.{topic}",
+                "partitioner": "murmur2_random",
+                "compression.type": "lz4",
+                "linger.ms": 2,
+                "batch.size": 1 << 20,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": 1 << 19,
+                "log_level": 3,
+            }
+        )
+        self._producer.init_transactions(_PATIENCE)
+
+    def publish(self, records: Sequence[tuple[bytes, bytes]]) -> int:
+        """Publish keys and values in one transaction; how many."""
+        produce, topic = self._producer.produce, self._topic
+        self._producer.begin_transaction()
+        for key, value in records:
+            produce(topic, value, key, headers=_HEADERS)
+        self._producer.commit_transaction(_PATIENCE)
+        return len(records)
+
+    def close(self) -> None:
+        """End it."""
+        self._producer.purge()
+        del self._producer
+
+
+class Arrivals:
+    """A thread that notes when the record of each position of a topic arrives."""
+
+    def __init__(self, kafka: str, topic: str, partitions: int) -> None:
+        self.moments: dict[int, float] = {}
+        self._consumer = reader(kafka, topic, partitions)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="arrivals")
+
+    def __enter__(self) -> "Arrivals":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._consumer.close()
+
+    def wait_for(self, position: int) -> None:
+        """Wait until the record of the position is there. Raises BenchError when it does not come."""
+        deadline = time.monotonic() + _PATIENCE
+        while position not in self.moments:
+            if time.monotonic() > deadline:
+                raise BenchError(f"the record of position {position} has not come within {_PATIENCE:.0f} s")
+            time.sleep(0.002)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            messages = self._consumer.consume(1000, 0.02)
+            now = time.perf_counter()
+            for message in messages:
+                position = position_of(message)
+                if position:
+                    self.moments[position] = now
+
+
+def position_of(message: Any) -> int:
+    """The position of an event's record; 0 for a control record."""
+    if message.error() is not None:
+        raise BenchError(f"Kafka does not answer: {message.error().str()}")
+    if message.key() == WATERMARK_KEY:
+        return 0
+    value: bytes = message.value()
+    start = value.index(_MARK) + len(_MARK)
+    return int(value[start : start + 20].partition(b",")[0])
