@@ -28,15 +28,25 @@ class Extension:
         self.events: list[NewEvent] = []
         self.state, self.version, self.hash, self.key = known.state, known.version, known.hash, known.partition_key
 
-    def add(self, domain: Domain, decider: Decider, event: Event, identity: str) -> int:
-        """Put an event onto the stream; answers its size in bytes."""
+    def add(self, domain: Domain, decider: Decider, event: Event, request: Request, number: int) -> int:
+        """Put the `number`-th event of a request onto the stream; answers its size in bytes."""
         if not self.version:
             self.key = self.stream if domain.partition_by is None else domain.partition_by(event)
             check_name(self.stream, "stream id")
             check_name(self.key, "partition key")
         data = encode(event)
         self.version += 1
-        self.hash = event_hash(self.hash, domain.key, self.stream, self.version, identity, self.key, data)
+        self.hash = event_hash(
+            self.hash,
+            domain.key,
+            self.stream,
+            self.version,
+            event_id(request.id, number),
+            self.key,
+            data,
+            request.correlation,
+            request.traceparent,
+        )
         self.events.append(NewEvent(type(event).__name__, data, microseconds(domain.event_time(event)), self.hash))
         self.state = decider.evolve(self.state, event)
         return len(data)
@@ -75,7 +85,7 @@ def write(
     extensions = {stream: Extension(stream, known[stream]) for stream in streams}
     size = 0
     for number, (stream, event) in enumerate(_in_order(decided, streams), 1):
-        added = extensions[stream].add(domain, decider, event, event_id(request.id, number))
+        added = extensions[stream].add(domain, decider, event, request, number)
         size += added
         check_event(added, size)
     first, *others = extensions.values()

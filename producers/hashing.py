@@ -3,17 +3,20 @@
 Every stored event carries
 
     hash = SHA-256(previous hash, 32 bytes
-                   || domain key 1F stream id 1F version 1F event id 1F partition key 1F, in UTF-8
+                   || domain key 1F stream id 1F version 1F event id 1F partition key 1F correlation 1F
+                      traceparent 1F, in UTF-8
                    || stored data)
 
 where the previous hash is that of the event before it in its stream (32 zero bytes before the first), 1F is the
-byte that no id contains, and the event id is `<command id>:<number of the event in its command>`. The head of a
-domain carries a rolling digest; each append, that is all events with one append time, replaces it by
+byte that no id contains, correlation and traceparent are empty where the command had none, and the event id is
+`<command id>:<number of the event in its command>`. The head of a domain carries a rolling digest; each append, that is
+all events with one append time, replaces it by
 
     digest = SHA-256(digest before, 32 bytes || position of the first event, 8 bytes || append time in
-                     microseconds since 1970, 8 bytes || hash of each event in the order of positions)
+                     microseconds since 1970, 8 bytes || hash of each event in the order of positions
+                     || watermark of each event in microseconds since 2000, 8 bytes each, in the same order)
 
-with integers big-endian and the digest before the first append 32 zero bytes.
+with integers big-endian and the digest before the first append 32 zero bytes. (Since 2000 is how PostgreSQL has it.)
 """
 
 from collections.abc import Iterable
@@ -26,6 +29,7 @@ NO_HASH = bytes(32)
 NO_FINGERPRINT = bytes(16)
 SEPARATOR = "\x1f"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -39,16 +43,30 @@ def event_id(command_id: str, number: int) -> str:
     return f"{command_id}:{number}"
 
 
-def event_hash(previous: bytes, domain: str, stream: str, version: int, event: str, key: str, data: bytes) -> bytes:
+def event_hash(
+    previous: bytes,
+    domain: str,
+    stream: str,
+    version: int,
+    event: str,
+    key: str,
+    data: bytes,
+    correlation: str | None = None,
+    traceparent: str | None = None,
+) -> bytes:
     """Hash of one event, see above. `event` is its id, `key` its partition key."""
-    identity = f"{domain}\x1f{stream}\x1f{version}\x1f{event}\x1f{key}\x1f"
+    context = f"{correlation or ''}\x1f{traceparent or ''}"
+    identity = f"{domain}\x1f{stream}\x1f{version}\x1f{event}\x1f{key}\x1f{context}\x1f"
     return sha256(previous + identity.encode() + data).digest()
 
 
-def append_digest(before: bytes, first: int, time: datetime, hashes: Iterable[bytes]) -> bytes:
+def append_digest(
+    before: bytes, first: int, time: datetime, hashes: Iterable[bytes], watermarks: Iterable[datetime]
+) -> bytes:
     """Rolling digest after an append, see above. `first` is the position of its first event."""
     start = first.to_bytes(8) + microseconds(time).to_bytes(8, signed=True)
-    return sha256(before + start + b"".join(hashes)).digest()
+    marks = [((watermark - _EPOCH_2000) // _MICROSECOND).to_bytes(8, signed=True) for watermark in watermarks]
+    return sha256(b"".join((before, start, *hashes, *marks))).digest()
 
 
 def microseconds(instant: datetime) -> int:

@@ -47,7 +47,9 @@ class MemoryEventStore:
             outcomes = [self._append(write, now, fallen) for write in writes]
             fresh = self._events[first:]
             if fresh:
-                digest = append_digest(self._head.digest, first + 1, now, (event.hash for event in fresh))
+                digest = append_digest(
+                    self._head.digest, first + 1, now, [e.hash for e in fresh], [e.watermark for e in fresh]
+                )
                 self._seal(digest)
                 self._head = Head(len(self._events), now, digest)
             return outcomes

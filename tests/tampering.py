@@ -96,17 +96,20 @@ class Tamperer:
     def rewrite(self) -> None:
         """Recompute all hashes and digests, so that history is consistent again."""
         rows = self.run(
-            "SELECT position, stream, version, command || ':' || number, partition_key, data, time, digest IS NOT NULL "
+            "SELECT position, stream, version, command || ':' || number, partition_key, data, "
+            "correlation, traceparent, time, watermark, digest IS NOT NULL "
             "FROM events WHERE domain = %(domain)s ORDER BY position"
         )
         tips: dict[str, bytes] = {}
-        digest, append = NO_HASH, list[tuple[int, datetime, bytes]]()
-        for position, stream, version, event, key, data, time, ends in rows:
+        digest, append = NO_HASH, list[tuple[bytes, datetime]]()
+        for position, stream, version, event, key, data, correlation, traceparent, time, watermark, ends in rows:
             before = tips.get(stream, NO_HASH)
-            tips[stream] = event_hash(before, self._domain.key, stream, version, event, key, bytes(data))
-            append.append((position, time, tips[stream]))
+            tips[stream] = event_hash(
+                before, self._domain.key, stream, version, event, key, bytes(data), correlation, traceparent
+            )
+            append.append((tips[stream], watermark))
             if ends:
-                digest = append_digest(digest, append[0][0], append[-1][1], (entry[2] for entry in append))
+                digest = append_digest(digest, position - len(append) + 1, time, *zip(*append, strict=True))
                 append.clear()
             self.set(position, hash=tips[stream], digest=digest if ends else None)
         self.settle()

@@ -30,6 +30,8 @@ class Writer:
         data: bytes = b'{"type":"Made"}',
         key: str = "",
         others: Mapping[str, int] | None = None,
+        correlation: str | None = None,
+        traceparent: str | None = None,
     ) -> Write:
         """A write of so many events to a stream, on top of the last one made here; `others` as numbers of events."""
         self._number += 1
@@ -41,7 +43,8 @@ class Writer:
             made, last = [], tip
             for number in range(1, events + 1):
                 identity = event_id(command, next(numbers))
-                last = event_hash(last, self._domain.key, stream, version + number, identity, key, data)
+                at = version + number
+                last = event_hash(last, self._domain.key, stream, at, identity, key, data, correlation, traceparent)
                 made.append(NewEvent("Made", data, happened, last))
             self.tips[stream] = (version + events, last)
             return Part(stream, version, tip, key, tuple(made))
@@ -49,7 +52,17 @@ class Writer:
         own = part(stream, events, key or f"key of {stream}")
         further = tuple([part(name, amount, f"key of {name}") for name, amount in (others or {}).items()])
         return Write(
-            command, body, stream, own.version, own.hash, own.partition_key, own.events, guards, others=further
+            command,
+            body,
+            stream,
+            own.version,
+            own.hash,
+            own.partition_key,
+            own.events,
+            guards,
+            correlation,
+            traceparent,
+            further,
         )
 
 

@@ -195,9 +195,11 @@ class Diagnosis:
         last = append.rows[-1]
         if end and Append(Point(last.position, append.right(), last.time), later[:end]).is_right():
             return self._altered(last, "altered-metadata", "digest", "the next append continues another digest")
-        return self._altered(
-            last, "altered-metadata", "time", "the hashes of its append are right, their digest is not"
-        )
+        near = self._reader.row(self._good.position)
+        marked = append.odd_watermark(near.watermark if near else None, self._domain.allowed_lateness)
+        if marked:
+            return self._altered(marked, "altered-metadata", "watermark", "with that of its neighbours all is right")
+        return self._altered(last, "altered-metadata", "time or watermark", "the hashes of its append are right")
 
     def _content(self, row: Row) -> Finding:
         """The row's hash is not that of its content."""
@@ -206,7 +208,7 @@ class Diagnosis:
         field = restored(self._domain, self._reader, row)
         if field:
             return self._altered(row, "altered-metadata", field, "with the value that its stream has the hash is right")
-        return self._at(row, "altered-data", "its hash is not that of its data")
+        return self._at(row, "altered-data", "its hash is not that of its data, or of its correlation")
 
     def _cut(self, position: int) -> Finding:
         detail = f"all events from position {position} on are gone: the tail was cut"

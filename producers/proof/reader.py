@@ -58,6 +58,9 @@ class Row(NamedTuple):
     before: tuple[str, int, str, bytes] | None
     home: int | None
     mistyped: bool
+    watermark: datetime
+    correlation: str | None
+    traceparent: str | None
 
     @property
     def id(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from producers.hashing import NO_HASH, append_digest, event_hash, event_id
@@ -20,8 +20,10 @@ class Append:
 
     def right(self) -> bytes:
         """The digest after it."""
-        first = self.first or self.rows[0].position
-        return append_digest(self.before.digest, first, self.rows[-1].time, (row.hash for row in self.rows))
+        first, hashes = self.first or self.rows[0].position, [row.hash for row in self.rows]
+        return append_digest(
+            self.before.digest, first, self.rows[-1].time, hashes, [row.watermark for row in self.rows]
+        )
 
     def is_right(self) -> bool:
         """Whether its last event has that digest, and all have one time after the last append's."""
@@ -45,6 +47,21 @@ class Append:
         """The append with another hash of one row."""
         return replace(self, rows=[r._replace(hash=hash_) if r is row else r for r in self.rows])
 
+    def odd_watermark(self, before: datetime | None, lateness: timedelta) -> Row | None:
+        """A row with which all is right once it has the watermark of a neighbour, or that of its own time.
+
+        `before` is the watermark of the event before the append.
+        """
+        for n, row in enumerate(self.rows):
+            near = [r.watermark for r in self.rows[max(n - 1, 0) : n + 2] if r is not row]
+            for watermark in (*near, before, row.time - lateness):
+                if watermark is None:
+                    continue
+                rows = [*self.rows[:n], row._replace(watermark=watermark), *self.rows[n + 1 :]]
+                if replace(self, rows=rows).is_right():
+                    return row
+        return None
+
     def parts(self) -> "tuple[Append, Append] | None":
         """The two appends that this is, by the times of its events, each after the right digest of the one before."""
         end = next((n for n, row in enumerate(self.rows) if row.time != self.rows[0].time), None)
@@ -63,7 +80,10 @@ class Append:
 def restored(domain: Domain, reader: Reader, row: Row) -> str | None:
     """The column that was altered: the one whose value, taken from what else is stored, makes the hash right."""
     found = reader.ask("proof_neighbours", position=row.position, stream=row.stream)
-    data, command, command_number, stream, version, key, hash_, own = found or (b"", *[None] * 7)
+    data, command, command_number, stream, version, key, hash_, own, correlation, traceparent = found or (
+        b"",
+        *[None] * 9,
+    )
     tries: list[tuple[str, dict[str, Any]]] = []
     before = row.before
     if before:
@@ -74,6 +94,8 @@ def restored(domain: Domain, reader: Reader, row: Row) -> str | None:
     if command is not None:
         tries += [("command", {"command": command}), ("number", {"number": command_number})]
         tries += [("command and number", {"command": command, "number": command_number})]
+    tries += [("correlation", {"correlation": value}) for value in (correlation, None)]
+    tries += [("traceparent", {"traceparent": value}) for value in (traceparent, None)]
     if hash_ is not None:
         tries += [("previous", {"previous": bytes(hash_)})]
     tries += [("previous", {"previous": NO_HASH}), ("version", {"version": 1})]
@@ -90,9 +112,19 @@ def _hash(domain: Domain, row: Row, data: bytes, values: dict[str, Any]) -> byte
         "command": row.command,
         "number": row.number,
         "key": row.key,
+        "correlation": row.correlation,
+        "traceparent": row.traceparent,
         **values,
     }
     event = event_id(content["command"], content["number"])
     return event_hash(
-        content["previous"], domain.key, content["stream"], content["version"], event, content["key"], data
+        content["previous"],
+        domain.key,
+        content["stream"],
+        content["version"],
+        event,
+        content["key"],
+        data,
+        content["correlation"],
+        content["traceparent"],
     )

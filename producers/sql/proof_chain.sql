@@ -18,7 +18,8 @@ FROM (
                     AND p.partition_key = e.partition_key
                END
            AND e.hash = sha256(coalesce(p.hash, decode(repeat('00', 32), 'hex')) || convert_to(concat_ws(
-                   E'\x1f', e.domain, e.stream, e.version, e.command || ':' || e.number, e.partition_key, ''
+                   E'\x1f', e.domain, e.stream, e.version, e.command || ':' || e.number, e.partition_key,
+                   coalesce(e.correlation, ''), coalesce(e.traceparent, ''), ''
                ), 'UTF8') || e.data)
            AND (substring(e.data FOR 9) <> '\x7b2274797065223a22'
                 OR substring(e.data FROM 10 FOR octet_length(e.type) + 1) = convert_to(e.type || '"', 'UTF8')) AS sound

@@ -3,7 +3,7 @@
 -- them; the first event that is not right by itself and the first event of the first append whose digest is not
 -- right (null: all are); and position, digest and time of the page's last whole append.
 WITH page AS MATERIALIZED (
-    SELECT e.position, e.time, e.hash, e.digest,
+    SELECT e.position, e.time, e.watermark, e.hash, e.digest,
            count(e.digest) OVER (chain ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS append,
            e.position - row_number() OVER chain = %(after)s
            AND CASE WHEN e.previous = 0 THEN e.version = 1
@@ -11,7 +11,8 @@ WITH page AS MATERIALIZED (
                     AND p.partition_key = e.partition_key
                END
            AND e.hash = sha256(coalesce(p.hash, decode(repeat('00', 32), 'hex')) || convert_to(concat_ws(
-                   E'\x1f', e.domain, e.stream, e.version, e.command || ':' || e.number, e.partition_key, ''
+                   E'\x1f', e.domain, e.stream, e.version, e.command || ':' || e.number, e.partition_key,
+                   coalesce(e.correlation, ''), coalesce(e.traceparent, ''), ''
                ), 'UTF8') || e.data)
            AND (substring(e.data FOR 9) <> '\x7b2274797065223a22'
                 OR substring(e.data FROM 10 FOR octet_length(e.type) + 1) = convert_to(e.type || '"', 'UTF8')) AS sound
@@ -23,10 +24,11 @@ WITH page AS MATERIALIZED (
     SELECT first, last, digest, latest,
            earliest = latest AND latest > lag(latest, 1, %(time)s::timestamptz) OVER chain
            AND digest = sha256(lag(digest, 1, %(digest)s::bytea) OVER chain || int8send(first)
-                               || int8send((extract(epoch FROM latest) * 1000000)::bigint) || hashes) AS sound
+                               || int8send((extract(epoch FROM latest) * 1000000)::bigint) || hashes || watermarks) AS sound
     FROM (
         SELECT append, min(position) AS first, max(position) AS last, min(time) AS earliest, max(time) AS latest,
-               max(digest) AS digest, string_agg(hash, '' ORDER BY position) AS hashes
+               max(digest) AS digest, string_agg(hash, '' ORDER BY position) AS hashes,
+               string_agg(timestamptz_send(watermark), '' ORDER BY position) AS watermarks
         FROM page
         GROUP BY append
         HAVING count(digest) = 1

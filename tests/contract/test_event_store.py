@@ -177,7 +177,8 @@ def test_the_rolling_digest_can_be_recomputed_from_what_is_stored(
         appends[event.time].append(event)
     digest = NO_HASH
     for time, events in appends.items():
-        digest = append_digest(digest, events[0].position, time, (event.hash for event in events))
+        hashes, marks = [event.hash for event in events], [event.watermark for event in events]
+        digest = append_digest(digest, events[0].position, time, hashes, marks)
         assert [event.digest for event in events] == [None] * (len(events) - 1) + [digest]
     assert len(appends) == 3
     assert store.head().digest == digest

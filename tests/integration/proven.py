@@ -14,7 +14,7 @@ from tests.writes import Writer
 class History:
     """A domain's events in appends of several commands: refused, guarded, repeated, without events and of many events.
 
-    Events 1 to 6 are three streams in the first append; each further append adds to them and makes a stream of its own.
+    Each append has two events of stream `a`, one of `b`, two of a stream of its own and one of another in one command.
     """
 
     def __init__(self, postgres: str, domain: Domain) -> None:
@@ -38,15 +38,18 @@ class History:
             stale = Writer(self.domain).write("own-1", command=f"stale-{n}")
             claim = Guard("claim", f"key-{n}")
             stock = Guard("counter", "stock", 1, 0)
-            made = [
-                self._writer.write("a", events=2, data=b'{"type":"Made","n":%d}' % n, command=f"first-{n}"),
+            data = b'{"type":"Made","n":%d}' % n
+            writes = [
+                self._writer.write("a", events=2, data=data, command=f"first-{n}", correlation="c"),
                 self._writer.write("b", guards=(claim, stock), command=f"guarded-{n}"),
                 self._writer.write("nothing", events=0),
-                self._writer.write(f"own-{n}", events=3, data=b'{"n":%d}' % n, command=f"own-{n}"),
+                self._writer.write(
+                    f"own-{n}", events=2, others={f"other-{n}": 1, "a": 0}, command=f"own-{n}", traceparent="00-1-2-01"
+                ),
             ]
-            kinds = [outcome.kind for outcome in store.append([*made, *([stale] if n > 1 else [])])]
+            kinds = [outcome.kind for outcome in store.append([*writes, *([stale] if n > 1 else [])])]
             assert kinds == ["accepted"] * 4 + (["conflict"] if n > 1 else [])
-            again, taken = made[1], Writer(self.domain).write(f"taken-{n}", guards=(claim,))
+            again, taken = writes[1], Writer(self.domain).write(f"taken-{n}", guards=(claim,))
             assert store.append([again])[0].kind == "repeated"
             assert store.append([taken])[0].kind == "guarded"
         store.close()

@@ -57,7 +57,8 @@ def verify(orders: Domain, events: list[StoredEvent], digest: bytes) -> None:
     assert list(appends) == sorted(appends)
     rolling = NO_HASH
     for time, group in appends.items():
-        rolling = append_digest(rolling, group[0].position, time, (event.hash for event in group))
+        hashes, marks = [event.hash for event in group], [event.watermark for event in group]
+        rolling = append_digest(rolling, group[0].position, time, hashes, marks)
     assert rolling == digest
 
 

@@ -53,6 +53,7 @@ DECLARE
     -- By an event's ordinal, its place among those that are stored; 0: it is not. Null: all are.
     places int[];
     newest bigint[] := event_latest;
+    watermarks timestamptz[];
     lasts int[] := stream_lasts;
     finals bigint[] := stream_finals;
     hashes bytea := event_hashes;
@@ -119,23 +120,28 @@ BEGIN
         PERFORM extend(in_domain, amount);
     END IF;
 
+    watermarks := ARRAY(
+        SELECT greatest(earliest, greatest(before.latest, least(moment, 'epoch'::timestamptz
+                   + e.latest * interval '1 microsecond')) - in_lateness)
+        FROM unnest(newest) WITH ORDINALITY AS e (latest, o) ORDER BY e.o
+    );
     rolling := sha256(before.digest || int8send(head + 1)
-                      || int8send((extract(epoch FROM moment) * 1000000)::bigint) || hashes);
+                      || int8send((extract(epoch FROM moment) * 1000000)::bigint) || hashes
+                      || (SELECT string_agg(timestamptz_send(e.watermark), '' ORDER BY e.o)
+                          FROM unnest(watermarks) WITH ORDINALITY AS e (watermark, o)
+                          WHERE places IS NULL OR places[e.o] > 0));
     INSERT INTO events
     SELECT in_domain, head + coalesce(places[e.o], e.o),
            CASE WHEN e.before > 0 THEN head + coalesce(places[e.before], e.before) ELSE ends[e.target] END,
-           e.version, moment,
-           greatest(earliest, greatest(before.latest, least(moment, 'epoch'::timestamptz
-               + e.latest * interval '1 microsecond')) - in_lateness),
-           e.number, e.stream, e.key, e.cause, e.type,
+           e.version, moment, e.watermark, e.number, e.stream, e.key, e.cause, e.type,
            substring(event_hashes FROM (e.o::int - 1) * 32 + 1 FOR 32), CASE WHEN e.o = final THEN rolling END,
            command_correlations[e.command], command_traceparents[e.command],
            substring(data FROM e.start FOR e.length)
     FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_causes, E'\x1f'),
                 string_to_array(event_names, E'\x1f'), string_to_array(event_keys, E'\x1f'),
-                string_to_array(event_types, E'\x1f'), event_versions, event_befores, newest, event_starts,
-                event_lengths)
-         WITH ORDINALITY AS e (target, command, number, cause, stream, key, type, version, before, latest, start,
+                string_to_array(event_types, E'\x1f'), event_versions, event_befores, watermarks,
+                event_starts, event_lengths)
+         WITH ORDINALITY AS e (target, command, number, cause, stream, key, type, version, before, watermark, start,
                                length, o)
     WHERE places IS NULL OR places[e.o] > 0;
 
