@@ -1,5 +1,6 @@
 """Sends commands through the public bulk route, reading the results while it still sends."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -47,6 +48,7 @@ async def feed(url: str, chunks: Iterable[bytes], take: Callable[[list[Result]],
     async def body() -> AsyncIterator[bytes]:
         for chunk in chunks:
             yield chunk
+            await asyncio.sleep(0)  # so that results are read, too, while the chunks are made
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=120)
     headers = {"Content-Type": "application/x-ndjson"}

@@ -27,7 +27,9 @@ class Client:
 
     def __init__(self, kafka: str, domain: Domain) -> None:
         self._kafka, self._domain = kafka, domain
-        self._producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True, "message.max.bytes": 1_040_000})
+        self._producer = Producer(
+            {"bootstrap.servers": kafka, "enable.idempotence": True, "message.max.bytes": 1_040_000}
+        )
 
     def send(
         self,

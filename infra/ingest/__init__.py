@@ -1,0 +1,1 @@
+"""Files of commands: read, sent through the bulk route, and taken up again where they were left."""
