@@ -1,4 +1,7 @@
-"""Orders of a shop: placed, paid, shipped, delivered or cancelled. Kept in order by customer."""
+"""Orders of a shop: placed, paid, shipped, delivered or cancelled, and the catalogue of what it sells with the stock.
+
+Orders are kept in order by customer, products by SKU (stock keeping unit).
+"""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -9,9 +12,12 @@ from schemas import Aggregate, Command, Domain, Event, Id, Instant, Money, Quant
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of an order: a product, how many of it, and the price of the line as a whole."""
+    """One line of an order: a product, how many of it, and the price of the line as a whole.
 
-    sku: Id
+    `sku` is a product of the catalogue; null for what the catalogue does not hold and nobody counts (a service).
+    """
+
+    sku: Id | None
     quantity: Quantity
     price: Money
 
@@ -54,6 +60,43 @@ class CancelOrder(Command, frozen=True, kw_only=True):
 
     order_id: Id
     reason: Text
+    at: Instant | None = None
+
+
+Stock = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+
+
+class AddProduct(Command, frozen=True, kw_only=True):
+    """Put a product into the catalogue, with `stock` pieces. Without a `price` (of one piece) any may be asked."""
+
+    sku: Id
+    name: Text
+    price: Money | None = None
+    stock: Stock = 0
+    at: Instant | None = None
+
+
+class ChangeProduct(Command, frozen=True, kw_only=True):
+    """Change a product's name and price for orders from now on."""
+
+    sku: Id
+    name: Text
+    price: Money | None = None
+    at: Instant | None = None
+
+
+class RestockProduct(Command, frozen=True, kw_only=True):
+    """Add pieces of a product to the stock."""
+
+    sku: Id
+    quantity: Quantity
+    at: Instant | None = None
+
+
+class WithdrawProduct(Command, frozen=True, kw_only=True):
+    """Sell a product no more; what was ordered stays ordered."""
+
+    sku: Id
     at: Instant | None = None
 
 
@@ -101,6 +144,40 @@ class OrderCancelled(Event, frozen=True, kw_only=True):
     at: Instant
 
 
+class ProductAdded(Event, frozen=True, kw_only=True):
+    """A product came into the catalogue, with `stock` pieces of it."""
+
+    sku: str
+    name: str
+    price: Money | None
+    stock: int
+    at: Instant
+
+
+class ProductChanged(Event, frozen=True, kw_only=True):
+    """A product has this name and price from now on."""
+
+    sku: str
+    name: str
+    price: Money | None
+    at: Instant
+
+
+class ProductRestocked(Event, frozen=True, kw_only=True):
+    """So many pieces of a product came into the stock."""
+
+    sku: str
+    quantity: int
+    at: Instant
+
+
+class ProductWithdrawn(Event, frozen=True, kw_only=True):
+    """A product is sold no more."""
+
+    sku: str
+    at: Instant
+
+
 Status = Literal["placed", "paid", "shipped", "delivered", "cancelled"]
 
 
@@ -136,12 +213,42 @@ class Customer(Struct, frozen=True, kw_only=True):
     cancelled: int = 0
 
 
+class Product(Struct, frozen=True, kw_only=True):
+    """One product of the catalogue as it stands. `supplied` counts the pieces that ever came into the stock."""
+
+    sku: str
+    name: str
+    price: Money | None
+    supplied: int
+    added_at: Instant
+    withdrawn_at: Instant | None = None
+
+
+CATALOGUE = (AddProduct, ChangeProduct, RestockProduct, WithdrawProduct)
+PRODUCT = "product:"
+
+
+def product_stream(sku: str) -> str:
+    """The stream of a product; no order may have such an id."""
+    return f"{PRODUCT}{sku}"
+
+
 DOMAIN = Domain(
     name="orders",
-    commands=(PlaceOrder, PayOrder, ShipOrder, DeliverOrder, CancelOrder),
-    events=(OrderPlaced, OrderPaid, OrderShipped, OrderDelivered, OrderCancelled),
-    aggregates=(Aggregate("orders", Order), Aggregate("customers", Customer)),
-    stream_of=lambda command: command.order_id,
-    partition_by=lambda event: event.customer_id,
+    commands=(PlaceOrder, PayOrder, ShipOrder, DeliverOrder, CancelOrder, *CATALOGUE),
+    events=(
+        OrderPlaced,
+        OrderPaid,
+        OrderShipped,
+        OrderDelivered,
+        OrderCancelled,
+        ProductAdded,
+        ProductChanged,
+        ProductRestocked,
+        ProductWithdrawn,
+    ),
+    aggregates=(Aggregate("orders", Order), Aggregate("customers", Customer), Aggregate("products", Product)),
+    stream_of=lambda command: product_stream(command.sku) if isinstance(command, CATALOGUE) else command.order_id,
+    partition_by=lambda event: product_stream(event.sku) if isinstance(event, ProductAdded) else event.customer_id,
     event_time=lambda event: event.at,
 )

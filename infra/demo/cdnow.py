@@ -10,9 +10,10 @@ from importlib import resources
 from typing import Any
 
 from schemas import Command, Money
-from schemas.orders import DeliverOrder, Line, PayOrder, PlaceOrder, ShipOrder
+from schemas.orders import AddProduct, DeliverOrder, Line, PayOrder, PlaceOrder, ShipOrder
 
 CURRENCY = "USD"
+SKU = "cdnow-cd"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,12 @@ def _purchase(number: int, customer: str, day: str, items: str, dollars: str) ->
 
 
 def commands(bought: list[Purchase]) -> Iterator[tuple[str, Command]]:
-    """Command id and command, day by day: each purchase is placed, paid, shipped and delivered on its date."""
+    """Command id and command: a product with as many pieces as were ever bought comes into the catalogue, then, day by
+    day, each purchase is placed, paid, shipped and delivered on its date.
+    """
+    items = sum(purchase.items for purchase in bought)
+    first = min(purchase.day for purchase in bought)
+    yield f"{SKU}-add", AddProduct(sku=SKU, name="A CD of CDNOW", stock=items, at=first)
     days: dict[datetime, list[Purchase]] = defaultdict(list)
     for purchase in bought:
         days[purchase.day].append(purchase)
@@ -59,7 +65,7 @@ def _place(p: Purchase) -> PlaceOrder:
     return PlaceOrder(
         order_id=_order_id(p),
         customer_id=p.customer,
-        lines=(Line("CD", p.items, total),),
+        lines=(Line(SKU, p.items, total),),
         total=total,
         at=p.day + timedelta(hours=9),
     )
@@ -92,6 +98,7 @@ def totals(bought: list[Purchase]) -> dict[str, Any]:
         "customers": len(spent),
         "orders": len(bought),
         "items": sum(p.items for p in bought),
+        "stock": 0,
         "revenue": str(sum(revenue.values())),
         "months": {month: [orders[month], str(revenue[month])] for month in sorted(revenue)},
         "best": [[customer, str(amount)] for customer, amount in best],

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from infra.config import Settings
-from infra.demo.cdnow import CURRENCY, commands, purchases, totals
+from infra.demo.cdnow import CURRENCY, SKU, commands, purchases, totals
 from infra.demo.feed import Result, feed, lines
 from infra.pipeline import addresses, domains
 from infra.positions import Hops, Positions
@@ -126,10 +126,12 @@ def query(url: str, token: str) -> dict[str, Any]:
     months = [row for row in ask("revenue-by-month") if row["currency"] == CURRENCY]
     best = ask("top-customers", limit=10, currency=CURRENCY)
     whole = ours[0] if ours else {}
+    stock = [row["stock"] for row in ask("stock") if row["sku"] == SKU]
     return {
         "customers": whole.get("customers"),
         "orders": whole.get("orders"),
         "items": whole.get("items"),
+        "stock": stock[0] if stock else None,
         "revenue": whole.get("revenue"),
         "months": {row["month"]: [row["orders"], row["revenue"]] for row in months},
         "best": [[row["customer_id"], row["spent"]] for row in best],

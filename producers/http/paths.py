@@ -13,13 +13,13 @@ class _Fields:
         return name
 
 
-def stream_field(domain: Domain) -> str | None:
-    """The field that holds a command's stream id; None when the id is made of several."""
+def stream_field(domain: Domain, command: type[Command]) -> str | None:
+    """The field that holds the stream id of such a command; None when the id is made in another way."""
     try:
         field = domain.stream_of(_Fields())
     except Exception:
         return None
-    return field if all(field in command.__struct_fields__ for command in domain.commands) else None
+    return field if field in command.__struct_fields__ else None
 
 
 def command_paths(domain: Domain) -> dict[str, type[Command]]:

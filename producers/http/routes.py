@@ -30,11 +30,13 @@ def routes(handlers: Mapping[str, CommandHandler]) -> list[HTTPRouteHandler]:
 
 def _domain_routes(root: str, handler: CommandHandler) -> list[HTTPRouteHandler]:
     domain = handler.domain
-    field = stream_field(domain)
     return [
         _first(root, handler, domain.commands[0]),
         _bulk(root, handler),
-        *(_further(root, handler, path, kind, field) for path, kind in command_paths(domain).items()),
+        *(
+            _further(root, handler, path, kind, stream_field(domain, kind))
+            for path, kind in command_paths(domain).items()
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Folds of the orders: each order as it stands, and what each customer bought."""
+"""Folds of the orders: each order as it stands, what each customer bought, each product of the catalogue."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from schemas import Envelope, Event
 from schemas.orders import (
+    PRODUCT,
     Customer,
     Order,
     OrderCancelled,
@@ -14,6 +15,11 @@ from schemas.orders import (
     OrderPaid,
     OrderPlaced,
     OrderShipped,
+    Product,
+    ProductAdded,
+    ProductChanged,
+    ProductRestocked,
+    ProductWithdrawn,
 )
 from streams.fold import Fold, by_partition_key, by_stream
 
@@ -22,7 +28,7 @@ T = TypeVar("T")
 
 def _existing(value: T | None, event: Event, envelope: Envelope[Any]) -> T:
     if value is None:
-        raise LookupError(f"{type(event).__name__} of {envelope.subject} before its OrderPlaced")
+        raise LookupError(f"{type(event).__name__} of {envelope.subject} before its first event")
     return value
 
 
@@ -94,6 +100,25 @@ def _customer_cancelled(customer: Customer | None, event: OrderCancelled, envelo
     )
 
 
+def _product_added(product: Product | None, event: ProductAdded, envelope: Envelope[Any]) -> Product:
+    if product is not None:
+        raise ValueError(f"{envelope.subject} was added twice")
+    return Product(sku=event.sku, name=event.name, price=event.price, supplied=event.stock, added_at=event.at)
+
+
+def _product_changed(product: Product | None, event: ProductChanged, envelope: Envelope[Any]) -> Product:
+    return replace(_existing(product, event, envelope), name=event.name, price=event.price)
+
+
+def _product_restocked(product: Product | None, event: ProductRestocked, envelope: Envelope[Any]) -> Product:
+    product = _existing(product, event, envelope)
+    return replace(product, supplied=product.supplied + event.quantity)
+
+
+def _product_withdrawn(product: Product | None, event: ProductWithdrawn, envelope: Envelope[Any]) -> Product:
+    return replace(_existing(product, event, envelope), withdrawn_at=event.at)
+
+
 _ORDER: dict[type[Event], Callable[..., Order]] = {
     OrderPlaced: _place,
     OrderPaid: _pay,
@@ -106,11 +131,18 @@ _CUSTOMER: dict[type[Event], Callable[..., Customer]] = {
     OrderDelivered: _customer_delivered,
     OrderCancelled: _customer_cancelled,
 }
+_PRODUCT: dict[type[Event], Callable[..., Product]] = {
+    ProductAdded: _product_added,
+    ProductChanged: _product_changed,
+    ProductRestocked: _product_restocked,
+    ProductWithdrawn: _product_withdrawn,
+}
 
 
-def order(value: Order | None, event: Event, envelope: Envelope[Any]) -> Order:
+def order(value: Order | None, event: Event, envelope: Envelope[Any]) -> Order | None:
     """The order after `event`. Raises LookupError for one that was never placed, ValueError for one placed twice."""
-    return _ORDER[type(event)](value, event, envelope)
+    step = _ORDER.get(type(event))
+    return value if step is None else step(value, event, envelope)
 
 
 def customer(value: Customer | None, event: Event, envelope: Envelope[Any]) -> Customer | None:
@@ -119,7 +151,14 @@ def customer(value: Customer | None, event: Event, envelope: Envelope[Any]) -> C
     return value if step is None else step(value, event, envelope)
 
 
+def product(value: Product | None, event: Event, envelope: Envelope[Any]) -> Product | None:
+    """The product after `event`. Raises LookupError for one never added, ValueError for one added twice."""
+    step = _PRODUCT.get(type(event))
+    return value if step is None else step(value, event, envelope)
+
+
 FOLDS = (
     Fold("orders", key=by_stream, fold=order),
     Fold("customers", key=by_partition_key, fold=customer),
+    Fold("products", key=lambda envelope: envelope.subject.removeprefix(PRODUCT), fold=product),
 )

@@ -40,7 +40,7 @@ def orders(first: int, count: int, seed: int = 7) -> tuple[list[tuple[str, Comma
         order, customer = f"o-{number}", f"c-{chance.randrange(first, first + max(1, count // 3))}"
         items, price = chance.randint(1, 9), Decimal(chance.randint(0, 99_999)) / 100
         total, at = Money(price, "USD"), _BEGIN + timedelta(minutes=number)
-        line = (Line("CD", items, total),)
+        line = (Line(None, items, total),)
         steps: list[Command] = [PlaceOrder(order_id=order, customer_id=customer, lines=line, total=total, at=at)]
         customers.add(customer)
         totals.orders, totals.items, totals.revenue = totals.orders + 1, totals.items + items, totals.revenue + price

@@ -15,7 +15,7 @@ from tests.pipeline import Pipeline, until
 PLACE = {
     "order_id": "o-1",
     "customer_id": "alice",
-    "lines": [{"sku": "CD", "quantity": 2, "price": {"amount": "24.10", "currency": "USD"}}],
+    "lines": [{"sku": None, "quantity": 2, "price": {"amount": "24.10", "currency": "USD"}}],
     "total": {"amount": "24.10", "currency": "USD"},
 }
 
@@ -118,3 +118,32 @@ def test_two_api_processes_race_on_one_order_and_one_wins(pipeline: Pipeline) ->
 def test_the_health_route_answers(pipeline: Pipeline) -> None:
     pipeline.start("api")
     assert until(lambda: httpx.get(f"{pipeline.url}/health").json(), 10) == {"status": "serving"}
+
+
+def test_two_api_processes_sell_no_more_than_the_stock_holds(pipeline: Pipeline) -> None:
+    pipeline.start("api")
+    second = pipeline.second_port
+    pipeline.start("api.2", port=second)
+    product = {"sku": "last", "name": "The last ones", "stock": 100}
+    added = httpx.post(f"{pipeline.url}/api/orders/product:last/add-product", json=product)
+    assert added.status_code == 200, added.text
+
+    few = asyncio.Semaphore(16)  # so that no process sells all of it in one batch
+
+    async def buy(client: httpx.AsyncClient, number: int) -> httpx.Response:
+        lines = [{"sku": "last", "quantity": 1 + number % 3, "price": PLACE["total"]}]
+        url = f"http://127.0.0.1:{(pipeline.port, second)[number % 2]}/api/orders/"
+        async with few:
+            return await client.post(url, json={**PLACE, "order_id": f"race-{number}", "lines": lines})
+
+    async def rush() -> list[httpx.Response]:
+        async with httpx.AsyncClient(timeout=30) as client:
+            return await asyncio.gather(*(buy(client, number) for number in range(200)))
+
+    answers = asyncio.run(rush())
+    refusals = [answer.json() for answer in answers if answer.status_code != 201]
+    assert {(refusal["status"], refusal["rule"]) for refusal in refusals} == {(409, "out-of-stock")}
+    sold = sum(1 + number % 3 for number, answer in enumerate(answers) if answer.status_code == 201)
+    assert sold == 100
+    counts = [sum(a.status_code == 201 for a in answers[port::2]) for port in (0, 1)]
+    assert min(counts) > 0, "both processes sold some"

@@ -37,7 +37,7 @@ def client(orders: Domain, store: PostgresEventStore) -> Iterator[httpx.Client]:
 
 
 def order(name: str = "o1", **changes: Any) -> dict[str, Any]:
-    lines = [{"sku": "CD", "quantity": 2, "price": PRICE}]
+    lines = [{"sku": None, "quantity": 2, "price": PRICE}]
     return {"order_id": name, "customer_id": "c1", "lines": lines, "total": PRICE, "at": AT, **changes}
 
 
@@ -84,8 +84,8 @@ BAD_ORDERS: list[tuple[Any, int, str, str]] = [
     (order(name="a\nb"), 422, "invalid-field", "order_id"),
     (order(name="x" * 129), 422, "invalid-field", "order_id"),
     (order(lines=[]), 422, "invalid-field", "lines"),
-    (order(lines=[{"sku": "a", "quantity": 0, "price": PRICE}]), 422, "invalid-field", "lines[0].quantity"),
-    (order(lines=[{"sku": "a", "quantity": 1.5, "price": PRICE}]), 422, "invalid-field", "lines[0].quantity"),
+    (order(lines=[{"sku": None, "quantity": 0, "price": PRICE}]), 422, "invalid-field", "lines[0].quantity"),
+    (order(lines=[{"sku": None, "quantity": 1.5, "price": PRICE}]), 422, "invalid-field", "lines[0].quantity"),
     (order(total={"amount": "-10.00", "currency": "EUR"}), 422, "invalid-field", "total"),
     (order(total={"amount": "10.001", "currency": "EUR"}), 422, "invalid-field", "total"),
     (order(total={"amount": "10.5", "currency": "JPY"}), 422, "invalid-field", "total"),

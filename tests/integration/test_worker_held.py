@@ -31,7 +31,7 @@ def test_a_failing_event_holds_its_key_and_nothing_else(kafka: str, domain: Doma
         held = {m.key(): msgspec.json.decode(m.value() or b"", type=Held) for m in read(kafka, domain.held_topic)}
         assert set(held) == {b"zoe", b"adam", b"eve"}
         assert (held[b"zoe"].position, held[b"zoe"].event_id) == (poison, "never-placed.2")
-        assert "before its OrderPlaced" in held[b"zoe"].error
+        assert "before its first event" in held[b"zoe"].error
         assert (held[b"adam"].position, held[b"adam"].event_id) == (2, "not an event")
         letters = {m.key(): m for m in read(kafka, domain.dead_letters_topic)}
         assert {key: letter.value() for key, letter in letters.items() if key != b"zoe"} == {

@@ -85,7 +85,7 @@ def test_however_a_run_is_cut_the_tables_are_the_same(cuts: list[int]) -> None:
 @given(start=st.integers(0, 400), length=st.integers(0, 400))
 def test_events_that_come_again_change_nothing(start: int, length: int) -> None:
     tables = folded(RECORDS)
-    assert tables.run(RECORDS[start : start + length]).rows == ({}, {})
+    assert tables.run(RECORDS[start : start + length]).rows == ({}, {}, {})
     assert tables.held == set()
 
 
@@ -94,7 +94,7 @@ def test_an_event_that_changes_no_row_writes_none() -> None:
     source = Source(customers=5)
     list(source.events(400))
     shipped = next(r for r in records_of(source, 100) if b'"type":"OrderShipped"' in (r.value or b""))
-    orders, customers = tables.run([shipped]).rows
+    orders, customers, _ = tables.run([shipped]).rows
     assert (len(orders), len(customers)) == (1, 0)
 
 
@@ -130,7 +130,7 @@ def test_a_fold_that_raises_leaves_no_trace_of_its_event_in_any_table() -> None:
             raise RuntimeError("cannot \ud800 say")
         return FOLDS[1].fold(value, event, envelope)
 
-    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails_at_100)))
+    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails_at_100), FOLDS[2]))
     changes = tables.run(RECORDS)
     key = RECORDS[99].key
     assert set(changes.held) == {key}
@@ -150,7 +150,7 @@ def test_an_error_that_cannot_even_be_printed_holds_the_key_like_any_other() -> 
     def fails(*_: Any) -> Any:
         raise Unspeakable
 
-    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails)))
+    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails), FOLDS[2]))
     assert "Unspeakable" in tables.run(RECORDS[:1]).dead_letters[0].error
 
 
@@ -158,7 +158,7 @@ def test_a_key_held_before_stays_held_and_the_mark_goes_on() -> None:
     tables = Tables()
     tables.held = {record.key for record in RECORDS if record.key is not None}
     changes = tables.run(RECORDS)
-    assert changes.rows == ({}, {})
+    assert changes.rows == ({}, {}, {})
     assert changes.passed_over == 400
     assert changes.dead_letters == []
     assert changes.mark is not None
@@ -173,7 +173,7 @@ def test_a_row_that_cannot_be_written_holds_its_key_from_the_start_of_the_run(ba
         good = FOLDS[1].fold(value, event, envelope)
         return msgspec.structs.replace(good, customer_id=bad) if envelope.position == 200 else good
 
-    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=spoiled)))
+    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=spoiled), FOLDS[2]))
     tables.run(RECORDS[:150])
     changes = tables.run(RECORDS[150:])
     key = RECORDS[199].key
@@ -185,7 +185,9 @@ def test_a_row_that_cannot_be_written_holds_its_key_from_the_start_of_the_run(ba
 
 
 def test_a_fold_that_answers_none_removes_the_row() -> None:
-    tables = Tables((FOLDS[0], Fold("customers", by_partition_key, lambda value, *_: None if value else {"n": 1})))
+    tables = Tables(
+        (FOLDS[0], Fold("customers", by_partition_key, lambda value, *_: None if value else {"n": 1}), FOLDS[2])
+    )
     two = [record for record in RECORDS if record.key == RECORDS[0].key][:2]
     assert tables.run(two[:1]).rows[1] == {RECORDS[0].key: encode(Row(position=1, data={"n": 1}))}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.decider import Facts
-from producers.domains.orders import State, decide, evolve
+from producers.domains.orders.order import OrderCommand, State, decide, evolve
 from schemas import Command, Event, Money, NotFound, Refused
 from schemas.orders import (
     DeliverOrder,
@@ -27,17 +27,17 @@ from tests.order_commands import DAY, cancel, deliver, money, pay, place, ship
 NOW = Facts(now=DAY + timedelta(days=30))
 
 
-def after(*commands: Command) -> State | None:
+def after(*commands: OrderCommand) -> State | None:
     """The order's state after commands that must all be accepted."""
 
-    def step(state: State | None, command: Command) -> State | None:
+    def step(state: State | None, command: OrderCommand) -> State | None:
         return reduce(evolve, decide(state, command, NOW), state)
 
     return reduce(step, commands, None)
 
 
 def test_an_order_goes_its_way_from_placed_to_delivered() -> None:
-    commands = (place(), pay(), ship(), deliver())
+    commands: tuple[OrderCommand, ...] = (place(), pay(), ship(), deliver())
     events = [decide(after(*commands[:n]), command, NOW)[0] for n, command in enumerate(commands)]
     assert [type(event) for event in events] == [OrderPlaced, OrderPaid, OrderShipped, OrderDelivered]
     final = after(*commands)
@@ -46,7 +46,7 @@ def test_an_order_goes_its_way_from_placed_to_delivered() -> None:
 
 
 def test_the_event_of_a_placed_order_carries_its_lines_and_the_number_of_items() -> None:
-    lines = (Line("a", 2, money("4.00")), Line("b", 3, money("6.50")))
+    lines = (Line(None, 2, money("4.00")), Line(None, 3, money("6.50")))
     command = PlaceOrder(order_id="o1", customer_id="c1", lines=lines, total=money("10.50"), at=DAY)
     assert decide(None, command, NOW) == (
         OrderPlaced(order_id="o1", customer_id="c1", lines=lines, items=5, total=money("10.50"), at=DAY),
@@ -55,7 +55,7 @@ def test_the_event_of_a_placed_order_carries_its_lines_and_the_number_of_items()
 
 @pytest.mark.parametrize("before", [(place(),), (place(), pay())])
 def test_an_order_can_be_cancelled_until_it_is_shipped_and_the_event_says_what_it_was_worth(
-    before: tuple[Command, ...],
+    before: tuple[OrderCommand, ...],
 ) -> None:
     [event] = decide(after(*before), cancel(), NOW)
     assert isinstance(event, OrderCancelled)
@@ -88,7 +88,7 @@ REFUSALS: list[tuple[tuple[Command, ...], Command, type[Exception], str, str]] =
 
 @pytest.mark.parametrize(("before", "command", "error", "rule", "field"), REFUSALS)
 def test_a_command_that_breaks_a_rule_is_refused_with_the_rule_and_a_sentence(
-    before: tuple[Command, ...], command: Command, error: type[Exception], rule: str, field: str
+    before: tuple[OrderCommand, ...], command: OrderCommand, error: type[Exception], rule: str, field: str
 ) -> None:
     with pytest.raises(error) as caught:
         decide(after(*before), command, NOW)
@@ -98,14 +98,14 @@ def test_a_command_that_breaks_a_rule_is_refused_with_the_rule_and_a_sentence(
 
 
 def test_lines_must_add_up_to_the_total() -> None:
-    command = PlaceOrder(order_id="o1", customer_id="c1", lines=(Line("a", 1, money("9.99")),), total=money(), at=DAY)
+    command = PlaceOrder(order_id="o1", customer_id="c1", lines=(Line(None, 1, money("9.99")),), total=money(), at=DAY)
     with pytest.raises(Refused, match=r"add up to 9\.99") as caught:
         decide(None, command, NOW)
     assert (caught.value.rule, caught.value.field) == ("total-mismatch", "total")
 
 
 def test_all_lines_must_have_the_currency_of_the_total() -> None:
-    lines = (Line("a", 1, money("5.00")), Line("b", 1, money("5.00", "USD")))
+    lines = (Line(None, 1, money("5.00")), Line(None, 1, money("5.00", "USD")))
     command = PlaceOrder(order_id="o1", customer_id="c1", lines=lines, total=money(), at=DAY)
     with pytest.raises(Refused) as caught:
         decide(None, command, NOW)
@@ -128,7 +128,7 @@ def test_amounts_are_equal_whatever_their_trailing_zeros() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.decimals("0.00", "999999.99", places=2)), min_size=1, max_size=50))
 def test_an_order_is_accepted_exactly_when_its_exact_sum_is_the_total(lines: list[tuple[int, Decimal]]) -> None:
-    made = tuple(Line("a", quantity, Money(price, "EUR")) for quantity, price in lines)
+    made = tuple(Line(None, quantity, Money(price, "EUR")) for quantity, price in lines)
     exact = sum((price for _, price in lines), Decimal(0))
     right = PlaceOrder(order_id="o1", customer_id="c1", lines=made, total=Money(exact, "EUR"), at=DAY)
     [event] = decide(None, right, NOW)
@@ -145,7 +145,7 @@ def test_whatever_comes_an_order_is_paid_once_and_nothing_follows_its_end(names:
     state: State | None = None
     history: list[Event] = []
     for name in names:
-        command: Command = makers[name](at=DAY)  # type: ignore[operator]  # functions of one keyword in common
+        command: OrderCommand = makers[name](at=DAY)  # type: ignore[operator]  # functions of one keyword in common
         try:
             events = decide(state, command, NOW)
         except (Refused, NotFound):

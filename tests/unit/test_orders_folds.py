@@ -105,7 +105,7 @@ def test_a_cancelled_order_keeps_what_it_was() -> None:
 
 @pytest.mark.parametrize("event", [*LIFE[1:], cancelled()])
 def test_an_event_of_an_order_that_was_never_placed_is_refused(event: Event) -> None:
-    with pytest.raises(LookupError, match="o1 before its OrderPlaced"):
+    with pytest.raises(LookupError, match="o1 before its first event"):
         order_after(event)
 
 

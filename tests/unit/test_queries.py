@@ -74,6 +74,7 @@ def test_which_tables_the_orders_queries_read() -> None:
         "orders-by-status": ("orders",),
         "revenue-by-month": ("revenue_by_month",),
         "rfm": ("customers",),
+        "stock": ("events", "orders", "products"),
         "top-customers": ("customers",),
         "totals": ("orders",),
     }

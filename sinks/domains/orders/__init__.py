@@ -34,4 +34,16 @@ TABLES = (
             "cancelled": attrgetter("cancelled"),
         },
     ),
+    Table(
+        "products",
+        key="sku",
+        columns={
+            "name": attrgetter("name"),
+            "price": lambda product: product.price and product.price.amount,
+            "currency": lambda product: product.price.currency if product.price else "",
+            "supplied": attrgetter("supplied"),
+            "added_at": attrgetter("added_at"),
+            "withdrawn_at": attrgetter("withdrawn_at"),
+        },
+    ),
 )

@@ -35,6 +35,21 @@ ${replacing}
 ORDER BY customer_id
 ${window};
 
+CREATE TABLE IF NOT EXISTS ${projection}.products
+(
+    sku String,
+    name String,
+    price Nullable(Decimal(18, 2)),
+    currency LowCardinality(String),
+    supplied UInt64,
+    added_at DateTime64(6, 'UTC'),
+    withdrawn_at Nullable(DateTime64(6, 'UTC')),
+    ${row}
+)
+${replacing}
+ORDER BY sku
+${window};
+
 -- Revenue and orders by the month in which they were placed; a cancellation counts in its own month.
 CREATE TABLE IF NOT EXISTS ${events}.revenue_by_month
 (

@@ -1,21 +1,26 @@
-"""The rules of orders.
+"""The rules of an order.
 
-An order is placed once, paid once in full, then shipped, then delivered. It may be cancelled until it is shipped,
-also when it was paid: the refund is not a matter of this domain, which is why the event of the cancellation carries
-the total. After a cancellation nothing follows. No step happens before the step before it; a command without a
-date happens now, or with the step before it when that lies ahead of our clock.
+It is placed once, paid once in full, then shipped, then delivered. It may be cancelled until it is shipped, also when
+it was paid: the refund is not a matter of this domain, which is why the event of the cancellation carries the total.
+After a cancellation nothing follows. No step happens before the step before it; a command without a date happens
+now, or with the step before it when that lies ahead of our clock.
 """
 
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from producers.decider import Decider, Facts
-from schemas import Command, Event, Money, NotFound, Refused
+from producers.decider import Facts
+from producers.domains.orders.catalogue import check_line
+from schemas import Event, Money, NotFound, Refused
 from schemas.orders import (
+    PRODUCT,
     CancelOrder,
     DeliverOrder,
+    Line,
     OrderCancelled,
     OrderDelivered,
     OrderPaid,
@@ -27,18 +32,23 @@ from schemas.orders import (
     Status,
 )
 
+OrderCommand = PlaceOrder | PayOrder | ShipOrder | DeliverOrder | CancelOrder
 
-class State(Struct, frozen=True, gc=False):
-    """What the rules need to know of an order: `at` is the date of its last step."""
+
+class State(Struct, frozen=True, gc=False, tag="order"):
+    """What the rules need to know of an order: `at` is the date of its last step, `pieces` are those from the stock."""
 
     status: Status
     items: int
     total: Money
     at: datetime
+    pieces: dict[str, int] = {}
 
 
-def decide(state: State | None, command: Command, facts: Facts) -> tuple[Event, ...]:
+def decide(state: State | None, command: OrderCommand, facts: Facts) -> tuple[Event, ...]:
     """The events of a command. Raises Refused or NotFound with the rule that forbids it."""
+    if command.order_id.startswith(PRODUCT):
+        raise Refused(f"no order may be called {PRODUCT}…", rule="reserved-name", field="order_id")
     match command:
         case PlaceOrder():
             return (_place(state, command, facts),)
@@ -50,14 +60,13 @@ def decide(state: State | None, command: Command, facts: Facts) -> tuple[Event, 
             return (_deliver(_open(state, command), command, facts),)
         case CancelOrder():
             return (_cancel(_open(state, command), command, facts),)
-    raise TypeError(f"{type(command).__name__} is no command of orders")
 
 
 def evolve(state: State | None, event: Event) -> State | None:
     """The state after an event."""
     match event:
         case OrderPlaced():
-            return State("placed", event.items, event.total, event.at)
+            return State("placed", event.items, event.total, event.at, pieces(event.lines))
         case OrderPaid():
             return _step(state, "paid", event.at)
         case OrderShipped():
@@ -69,14 +78,20 @@ def evolve(state: State | None, event: Event) -> State | None:
     return state
 
 
-DECIDER = Decider(decide, evolve, state=State)
+def pieces(lines: tuple[Line, ...]) -> dict[str, int]:
+    """How many pieces of each product of the catalogue the lines have, by SKU."""
+    counted: Counter[str] = Counter()
+    for line in lines:
+        if line.sku is not None:
+            counted[line.sku] += line.quantity
+    return dict(counted)
 
 
 def _step(state: State | None, status: Status, at: datetime) -> State | None:
-    return state and State(status, state.items, state.total, at)
+    return state and replace(state, status=status, at=at)
 
 
-def _open(state: State | None, command: PayOrder | ShipOrder | DeliverOrder | CancelOrder) -> State:
+def _open(state: State | None, command: OrderCommand) -> State:
     if state is None:
         raise NotFound(f"order {command.order_id} has not been placed", rule="order-not-placed", field="order_id")
     if state.status == "cancelled":
@@ -96,6 +111,8 @@ def _place(state: State | None, command: PlaceOrder, facts: Facts) -> OrderPlace
                 rule="one-currency",
                 field=f"lines[{number}].price.currency",
             )
+        if line.sku is not None:
+            check_line(number, line, facts)
         total += line.price.amount
         items += line.quantity
     if total != command.total.amount:
