@@ -9,6 +9,7 @@ from producers.hashing import NO_HASH, event_hash, event_id, microseconds
 from producers.store import Guard, NewEvent, Part, Write
 from schemas import Command, Domain, Event, Money, encode
 from schemas.orders import (
+    AddProduct,
     DeliverOrder,
     Line,
     OrderDelivered,
@@ -42,6 +43,11 @@ class Order:
         self.at = at
         self.version = 0
         self.hash = NO_HASH
+
+    @property
+    def skus(self) -> list[str]:
+        """The products of its lines."""
+        return [line.sku for line in self.lines if line.sku is not None]
 
     def command(self) -> Command:
         """The command of the next step."""
@@ -135,7 +141,7 @@ class Orders:
                     partition_key=order.customer,
                     events=(fresh,),
                     guards=self._guards(order) if guarded else (),
-                    others=(self._products[order.lines[0].sku],) if guarded and not version else (),
+                    others=(self._products[order.skus[0]],) if guarded and not version else (),
                 )
             )
             self.done(order, hash_)
@@ -153,6 +159,12 @@ class Orders:
             self.done(order)
         return made
 
+    @staticmethod
+    def catalogue() -> list[tuple[str, Command]]:
+        """Commands, with their ids, that put all products into the catalogue; before the first of `commands`."""
+        products = [f"product-{number}" for number in range(_PRODUCTS)]
+        return [(f"add-{sku}", AddProduct(sku=sku, name=sku, stock=_STOCK)) for sku in products]
+
     def _stocked(self, sku: str) -> Write:
         data = b'{"type":"Stocked"}'
         hash_ = event_hash(NO_HASH, self._domain.key, sku, 1, event_id(f"stock-{sku}", 1), sku, data)
@@ -169,7 +181,7 @@ class Orders:
         )
 
     def _guards(self, order: Order) -> tuple[Guard, ...]:
-        counters = tuple([Guard("counter", sku, -1) for sku in {line.sku for line in order.lines}])
+        counters = tuple([Guard("counter", sku, -1) for sku in set(order.skus)])
         return counters if order.version else (Guard("claim", order.id), *counters)
 
     def _lines(self) -> tuple[Line, ...]:
