@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from infra.bench.errors import BenchError
 from schemas import CONTENT_TYPE, WATERMARK_KEY
@@ -21,7 +23,7 @@ def reader(kafka: str, topic: str, partitions: int) -> Consumer:
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
-            "group.id": "headrace-bench",
+            "group.id": f"headrace.bench.{topic}",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
@@ -29,6 +31,13 @@ def reader(kafka: str, topic: str, partitions: int) -> Consumer:
     )
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
     return consumer
+
+
+def new_topic(kafka: str, name: str, partitions: int) -> str:
+    """Makes a topic; its name."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(name, partitions, 1)], operation_timeout=30)[name].result()
+    return name
 
 
 class BareProducer:
@@ -51,12 +60,15 @@ class BareProducer:
         )
         self._producer.init_transactions(_PATIENCE)
 
-    def publish(self, records: Sequence[tuple[bytes, bytes]]) -> int:
-        """Publish keys and values in one transaction; how many."""
+    def publish(self, records: Sequence[tuple[bytes, bytes]], source: Consumer | None = None) -> int:
+        """Publish keys and values in one transaction, with the offsets of the consumer `source`; how many."""
         produce, topic = self._producer.produce, self._topic
         self._producer.begin_transaction()
         for key, value in records:
             produce(topic, value, key, headers=_HEADERS)
+        if source is not None:
+            offsets = source.position(source.assignment())
+            self._producer.send_offsets_to_transaction(offsets, source.consumer_group_metadata(), _PATIENCE)
         self._producer.commit_transaction(_PATIENCE)
         return len(records)
 

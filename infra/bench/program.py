@@ -52,7 +52,14 @@ def relay(settings: Settings) -> None:
     run_relay([domain], settings.postgres, settings.kafka, begin(settings))
 
 
-PROGRAMS = {"relay": relay, "api": api, "api-one-by-one": api_one_by_one, "bare-server": serve_bare}
+def intake(settings: Settings) -> None:
+    """The Kafka intake of orders."""
+    from producers.intake import run_intake
+
+    run_intake([discover(settings.namespace)["orders"]], settings.postgres, settings.kafka, "bench", begin(settings))
+
+
+PROGRAMS = {"intake": intake, "relay": relay, "api": api, "api-one-by-one": api_one_by_one, "bare-server": serve_bare}
 
 
 def _end_with_parent() -> None:

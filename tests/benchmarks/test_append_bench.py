@@ -11,7 +11,7 @@ from tests.benchmarks.conftest import Lines
 PEERS = {"a transaction a command", "eventsourcing", "eventsourcing with functions"}
 
 
-@pytest.mark.parametrize("name", ["batch", "guarded", "single"])
+@pytest.mark.parametrize("name", ["guarded", "single"])
 def test_each_case_has_its_figures_beside_floor_and_peers(name: str, measured: Callable[..., Lines]) -> None:
     _, line = measured("append", name)
     assert (line["bench"], line["case"], line["unit"]) == ("append", name, "events/s")

@@ -58,6 +58,7 @@ def test_the_command_prints_the_machine_and_then_a_line_a_case(bench: Start, dat
     assert head["versions"]["postgres"]
     assert {"fsync", "synchronous_commit", "file_system"} <= head["settings"].keys()
     assert (case["bench"], case["case"]) == ("append", "batch")
+    assert case["rate"] > 0
     assert not databases(), err
 
 

@@ -7,13 +7,11 @@ from dataclasses import replace
 
 import msgspec
 from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from infra import topics
 from infra.bench.errors import BenchError
 from infra.bench.frame import Case, Sample, Suite, uncollected
-from infra.bench.kafka import Arrivals, BareProducer, reader
+from infra.bench.kafka import Arrivals, BareProducer, new_topic, reader
 from infra.bench.orders import Orders, batches
 from infra.bench.place import Place
 from infra.bench.prepared import Prepared
@@ -149,10 +147,7 @@ def _latency(place: Place) -> Iterator[Case]:
 
 def _topic(place: Place) -> str:
     """A topic for the bare producer, with the partitions of the events topic."""
-    name = f"{place.settings.namespace}.floor"
-    admin = AdminClient({"bootstrap.servers": place.kafka})
-    admin.create_topics([NewTopic(name, place.orders.partitions, 1)], operation_timeout=30)[name].result()
-    return name
+    return new_topic(place.kafka, f"{place.settings.namespace}.floor", place.orders.partitions)
 
 
 SUITE = Suite(
