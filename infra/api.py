@@ -1,7 +1,7 @@
 """The HTTP API: the write side's and the read side's routes in one application on one port."""
 
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,8 +13,10 @@ from infra.config import Settings
 from infra.pipeline import addresses, domains
 from producers import CommandHandler, PostgresEventStore
 from producers.http import EXCEPTION_HANDLERS, History
+from producers.http import components as command_components
 from producers.http import routes as command_routes
 from schemas import Domain, HeadraceError, stage_module
+from sinks.query import components as query_components
 from sinks.query import routes as query_routes
 
 
@@ -35,12 +37,22 @@ def application(settings: Settings, handler: type[CommandHandler] = CommandHandl
     handlers = {domain.name: handler(domain, decider, stores[domain.name]) for domain, decider in deciders.items()}
     history = History(at.postgres, handlers.values())
     reading = query_routes(served, at.clickhouse_reader, head)
-    return Litestar(
+    made = Litestar(
         route_handlers=[health, *command_routes(handlers), *history.routes, *reading],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(title="Headrace", version="1", path="/schema"),
         lifespan=[_closing(handlers, stores, history)],
     )
+    _name_schemas(made, served.values())
+    return made
+
+
+def _name_schemas(made: Litestar, served: Iterable[Domain]) -> None:
+    """Put the schemas that the routes refer to into the OpenAPI document."""
+    schemas: dict[str, Any] = made.openapi_schema.components.schemas
+    schemas.update(query_components())
+    for domain in served:
+        schemas.update(command_components(domain))
 
 
 @get("/health", sync_to_thread=False, summary="Answers while the process serves requests.")

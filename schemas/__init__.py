@@ -39,6 +39,7 @@ from schemas._errors import (
     Unavailable,
     VersionMismatch,
 )
+from schemas._openapi import answer, components, content, parameter, problems, reference
 from schemas._types import Command, Event, Id, Instant, Money, Quantity, Text
 from schemas._upcasting import Upcaster, tag_of
 
@@ -71,8 +72,11 @@ __all__ = [
     "Unavailable",
     "Upcaster",
     "VersionMismatch",
+    "answer",
     "arm",
     "command_decoder",
+    "components",
+    "content",
     "current_decoder",
     "decode_command",
     "discover",
@@ -82,7 +86,10 @@ __all__ = [
     "explained",
     "json_schema",
     "json_schemas",
+    "parameter",
+    "problems",
     "reach",
+    "reference",
     "row_decoder",
     "stage_module",
     "tag_of",

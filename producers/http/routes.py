@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 from msgspec import UNSET
 
 from producers.handler import CommandHandler
+from producers.http import documents
 from producers.http.bulk import BulkExchange
 from producers.http.inflate import INFLATERS
 from producers.http.intake import command_at, command_of, request_of
@@ -41,7 +42,13 @@ def _domain_routes(root: str, handler: CommandHandler) -> list[HTTPRouteHandler]
 
 
 def _first(root: str, handler: CommandHandler, kind: type[Command]) -> HTTPRouteHandler:
-    @post(f"{root}/", request_max_body_size=MAX_BODY, summary=kind.__doc__, tags=[handler.domain.name])
+    @post(
+        f"{root}/",
+        request_max_body_size=MAX_BODY,
+        summary=kind.__doc__,
+        tags=[handler.domain.name],
+        operation_class=documents.command(handler.domain, kind, HTTPStatus.CREATED),
+    )
     async def begin(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = await request.body()
         command = command_of(handler.domain, kind, body)
@@ -58,6 +65,7 @@ def _further(root: str, handler: CommandHandler, path: str, kind: type[Command],
         request_max_body_size=MAX_BODY,
         summary=kind.__doc__,
         tags=[handler.domain.name],
+        operation_class=documents.command(handler.domain, kind, HTTPStatus.OK, stream=True, field=field),
     )
     async def go_on(request: Request[Any, Any, Any], stream: FromPath[str]) -> Response[bytes]:
         body = await request.body()
@@ -68,7 +76,14 @@ def _further(root: str, handler: CommandHandler, path: str, kind: type[Command],
 
 
 def _bulk(root: str, handler: CommandHandler) -> HTTPRouteHandler:
-    @post(f"{root}/bulk", status_code=HTTPStatus.OK, request_max_body_size=None, tags=[handler.domain.name])
+    @post(
+        f"{root}/bulk",
+        status_code=HTTPStatus.OK,
+        request_max_body_size=None,
+        summary="Any commands, one a line; results stream back while the request is still being read",
+        tags=[handler.domain.name],
+        operation_class=documents.bulk(handler.domain),
+    )
     async def bulk(request: Request[Any, Any, Any]) -> ASGIApp:
         coding = request.headers.get("content-encoding", "identity").lower()
         if coding == "identity":

@@ -14,7 +14,7 @@ from sinks.sql import statement
 
 _POLL_SECONDS = 0.01
 _DEFAULT_SECONDS, _MOST_SECONDS = 5.0, 30.0
-# How long a query that does not need the head waits to learn it.
+# How long a query waits to learn the head; one that needs it also longer, as it wishes.
 _HEAD_SECONDS = 1.0
 _Progress = tuple[int, datetime | None]
 
@@ -71,13 +71,22 @@ class Tables:
         self._asking: dict[tuple[str, ...], asyncio.Task[_Progress]] = {}
 
     async def fresh(self, tables: Iterable[str], wish: Wish) -> Freshness:
-        """Wait until the tables are as fresh as wished. Raises Unavailable, saying how far they are."""
+        """Wait until the tables are as fresh as wished.
+
+        Raises Unavailable, saying how far they are, and Invalid for a position that the domain has not reached.
+        """
         topics = sorted({self._topic(table) for table in tables})
         deadline = time.monotonic() + wish.seconds
-        head = await self._head_within(wish.seconds if wish.kind == "strong" else _HEAD_SECONDS)
+        head = await self._head_within(max(wish.seconds, _HEAD_SECONDS) if wish.kind == "strong" else _HEAD_SECONDS)
         if wish.kind == "strong" and head is None:
             raise Unavailable(
                 "PostgreSQL does not answer, so the last position is not known", rule="head-unknown", retry_after=1
+            )
+        if head is not None and wish.position > head:
+            raise Invalid(
+                f"token is of position {wish.position}, but {self._domain.name} has {head} events only",
+                rule="invalid-token",
+                field="token",
             )
         goal = head or 0 if wish.kind == "strong" else wish.position
         while True:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from schemas import Domain, Invalid, NotFound
+from schemas import Domain, Invalid
 from sinks.query.values import checked
 
 _PARAMETER = re.compile(
@@ -77,13 +77,6 @@ def queries_of(domain: Domain) -> dict[str, NamedQuery]:
         return {}
     found = {f.name.removesuffix(".sql"): f.read_text() for f in folder.iterdir() if f.name.endswith(".sql")}
     return {name: parse(name, text) for name, text in sorted(found.items())}
-
-
-def find(queries: dict[str, NamedQuery], name: str) -> NamedQuery:
-    """The query of that name. Raises NotFound."""
-    if name not in queries:
-        raise NotFound(f"there is no query {name!r}; there are {', '.join(queries)}", rule="unknown-query")
-    return queries[name]
 
 
 def parse(name: str, text: str) -> NamedQuery:

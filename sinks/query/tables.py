@@ -18,7 +18,7 @@ from sinks.tables import ENGINE_COLUMNS
 
 MAX_LIMIT = 1000
 _HIDDEN = frozenset(ENGINE_COLUMNS) - {"position"}
-_OPERATORS = {"": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "IN"}
+OPERATORS = {"": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "IN"}
 _WRAPPED = re.compile(r"(?:LowCardinality|Nullable)\((.*)\)\Z")
 _SCALAR = re.compile(r"U?Int\d+|Float\d+|String|Bool|UUID|Date(32)?|DateTime|DateTime64\(.*\)|Decimal\(.*\)\Z")
 
@@ -128,13 +128,13 @@ def _known(name: str, columns: Mapping[str, Column], field: str) -> Column:
 def _condition(name: str, value: str, columns: Mapping[str, Column], parameters: dict[str, Any]) -> str:
     column_name, _, operator = name.partition("__")
     column = _known(column_name, columns, name)
-    if operator not in _OPERATORS:
-        known = ", ".join(f"__{o}" for o in _OPERATORS if o)
+    if operator not in OPERATORS:
+        known = ", ".join(f"__{o}" for o in OPERATORS if o)
         raise Invalid(f"there is no operator __{operator}; there are {known}", rule="unknown-operator", field=name)
     values = value.split(",") if operator == "in" else [value]
     bound = [column.parameter(_bind(parameters, checked(each, column.type, name))) for each in values]
     listed = f"({', '.join(bound)})" if operator == "in" else bound[0]
-    return f"{column.name} {_OPERATORS[operator]} {listed}"
+    return f"{column.name} {OPERATORS[operator]} {listed}"
 
 
 def _sort(value: str, columns: Mapping[str, Column], key: str) -> tuple[str, ...]:

@@ -1,0 +1,96 @@
+"""The OpenAPI document: nothing made from it, valid or not, makes the server fail or answer as it does not say."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.pipeline import Pipeline, until
+
+EXAMPLES = 15
+MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+CONFORMANCE = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# The one refusal above 499 that is the caller's wish: it set the time that the answer may take.
+TOO_SOON = "urn:headrace:problem:not-yet-visible"
+PLACED = {
+    "order_id": "o-1",
+    "customer_id": "c-1",
+    "lines": [{"sku": "CD", "quantity": 1, "price": {"amount": "1.00", "currency": "EUR"}}],
+    "total": {"amount": "1.00", "currency": "EUR"},
+}
+
+schemathesis.openapi.format("decimal", strategies.decimals(0, 100, places=2).map(str))
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _lines(_: Any, value: Any) -> Any:
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+@pytest.fixture
+def url(pipeline: Pipeline) -> Iterator[str]:
+    """The API over the whole pipeline, with one order in all tables."""
+    pipeline.start("api", "relay", "worker", "sink")
+    made = httpx.post(f"{pipeline.url}/api/orders/", json=PLACED, timeout=30)
+    token = {"token": made.json()["token"], "timeout": 20}
+    until(lambda: httpx.get(f"{pipeline.url}/api/orders/o-1", params=token, timeout=30).status_code == 200)
+    yield pipeline.url
+    pipeline.stop()
+
+
+def test_no_request_made_from_the_document_makes_the_server_fail(url: str) -> None:
+    document = schemathesis.openapi.from_url(f"{url}/schema/openapi.json")
+    statuses: Counter[int] = Counter()
+    wrong: dict[str, list[str]] = {}
+    for found in document.get_all_operations():
+        assert isinstance(found, Ok)
+        operation = found.ok()
+        for mode in MODES if operation.body or list(operation.iter_parameters()) else MODES[:1]:
+            try:
+                _try(operation.as_strategy(generation_mode=mode), statuses)
+            except BaseExceptionGroup as error:
+                wrong[f"{operation.label}, {mode.value}"] = [str(error), *map(str, error.exceptions)]
+    assert wrong == {}
+    assert {200, 201, 400, 404, 409, 412, 422} <= statuses.keys(), "what was made reaches all kinds of answers"
+
+
+def _try(made: strategies.SearchStrategy[schemathesis.Case[Any]], statuses: Counter[int]) -> None:
+    """Send requests and check the answers; every other one is about the order that is there."""
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=made, known=strategies.booleans())
+    def send(case: schemathesis.Case[Any], known: bool) -> None:
+        if known and "stream" in case.path_parameters:
+            case.path_parameters["stream"] = "o-1"
+        answer = case.call(timeout=60)
+        statuses[answer.status_code] += 1
+        if answer.status_code != 503 or answer.json()["type"] != TOO_SOON:
+            case.validate_response(answer, checks=CONFORMANCE)
+
+    send()
