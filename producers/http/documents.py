@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Union
 
 from litestar.openapi.spec import Operation
+from msgspec import Struct
 
 from producers.http.inflate import INFLATERS
 from producers.http.lines import Line, LineResult
@@ -48,20 +49,12 @@ def command(
     """A route of one command. `stream`: the path has the stream's id, so that `field` may be left out of the body."""
     body = {**components(domain)[f"{domain.name}.{kind.__name__}"]}
     body["required"] = [name for name in body["required"] if name not in ("type", field)]
-    path = [parameter("stream", "path", _ID, "The id of the stream.", required=True)] if stream else []
-    headers = _ANSWERED if stream else {**_ANSWERED, **_LOCATION}
-    return _documented(
-        parameters=[*path, *_HEADERS],
-        requestBody={
-            "description": f"`{tag_of(kind)}`; `type` may be left out.",
-            "required": bool(body["required"]),
-            **content(body),
-        },
-        responses={
-            str(status.value): answer("Accepted, and durable", reference("Receipt"), headers),
-            **problems(400, 404, 409, 412, 413, 422, 429, 503),
-        },
-    )
+    return _accepting(f"`{tag_of(kind)}`; `type` may be left out.", body, status, stream=stream)
+
+
+def rollback(target: type[Struct]) -> type[Operation]:
+    """The route that brings a stream back to a version."""
+    return _accepting("The version to go back to.", json_schema(target), HTTPStatus.OK, stream=True)
 
 
 def bulk(domain: Domain) -> type[Operation]:
@@ -80,6 +73,19 @@ def bulk(domain: Domain) -> type[Operation]:
                 **content({"type": "string", "x-line-schema": reference("LineResult")}, _NDJSON),
             },
             **problems(422, 429, 503),
+        },
+    )
+
+
+def _accepting(what: str, body: Schema, status: HTTPStatus, *, stream: bool) -> type[Operation]:
+    path = [parameter("stream", "path", _ID, "The id of the stream.", required=True)] if stream else []
+    headers = _ANSWERED if stream else {**_ANSWERED, **_LOCATION}
+    return _documented(
+        parameters=[*path, *_HEADERS],
+        requestBody={"description": what, "required": bool(body["required"]), **content(body)},
+        responses={
+            str(status.value): answer("Accepted, and durable", reference("Receipt"), headers),
+            **problems(400, 404, 409, 412, 413, 422, 429, 503),
         },
     )
 

@@ -11,10 +11,9 @@ from litestar.params import FromPath
 
 from producers.handler import CommandHandler
 from producers.history import Traveller
+from producers.http import documents
 from producers.http.intake import request_of
-from producers.http.responses import answer, problem_response
 from producers.http.routes import receipt_response
-from producers.requests import Receipt
 from producers.rollback import Rollback
 from schemas import Invalid, Malformed
 
@@ -41,8 +40,8 @@ def rollback_route(
         status_code=HTTPStatus.OK,
         request_max_body_size=_MAX_BODY,
         summary="Bring a stream back to the state of a version, by new events, where the domain allows it",
-        responses={**answer(Receipt, "The new events are durable"), 409: problem_response("The domain forbids it")},
         tags=[name],
+        operation_class=documents.rollback(Target),
     )
     async def rollback(request: Request[Any, Any, Any], stream: FromPath[str]) -> Response[bytes]:
         body = await request.body()
