@@ -26,9 +26,13 @@ class Tamperer:
 
     def set(self, position: int, **columns: Any) -> None:
         """Give columns of the event at a position other values."""
-        assignments = ", ".join(f"{name} = %({name})s" for name in columns)
+        for column, value in columns.items():
+            self.put(position, column, value)
+
+    def put(self, position: int, column: str, value: object) -> None:
+        """Give one column of the event at a position another value."""
         where = "WHERE domain = %(domain)s AND position = %(at)s"
-        self.run(f"UPDATE events SET {assignments} {where}", at=position, **columns)
+        self.run(f"UPDATE events SET {column} = %(value)s {where}", at=position, value=value)
 
     def move(self, position: int, to: int) -> None:
         """Give an event another position; `previous` of the event after it follows."""

@@ -101,8 +101,14 @@ def _checkpoints(
 
 
 def _verify(postgres: str, domain: "Domain", wanted: _Wanted, out: Console) -> "Report":
+    from psycopg2.extensions import set_wait_callback
+    from psycopg2.extras import wait_select
+
     from producers.proof.reader import Reader
     from producers.proof.verification import Verification
+
+    # Ctrl-C cancels the statement under way.
+    set_wait_callback(wait_select)
 
     columns = (TextColumn("{task.description:>9}"), BarColumn(40), MofNCompleteColumn(), TimeElapsedColumn())
     with Reader(postgres, domain) as reader, Progress(*columns, console=out, transient=True) as bars:
@@ -118,7 +124,9 @@ def _verify(postgres: str, domain: "Domain", wanted: _Wanted, out: Console) -> "
             return verification.run(wanted.since, wanted.checkpoints)
         except KeyboardInterrupt:
             bars.stop()
-            out.print(f"{domain.key}: interrupted; all was good from {verification.since} up to {verification.good}")
+            out.print(
+                f"{domain.key}: interrupted; all was good from position {verification.since} up to {verification.good}"
+            )
             raise
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from producers.connections import FAULTS, SESSION, connect
@@ -12,9 +13,9 @@ from producers.hashing import NO_HASH
 from producers.sql import query
 from schemas import Domain, Unavailable
 
-# Pages are read by key whatever the statistics say. Only the look-ups after a finding may take long.
+# Pages are read by key whatever the statistics say. The look-ups after a finding may take long.
 _OPTIONS = (
-    f"{SESSION} -c statement_timeout=30min -c default_transaction_read_only=on -c jit=off -c enable_seqscan=off"
+    f"{SESSION} -c statement_timeout=0 -c default_transaction_read_only=on -c jit=off -c enable_seqscan=off"
     " -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,7 +70,10 @@ class Row(NamedTuple):
 
 
 class Reader:
-    """The statements of a verification on one connection. Methods raise Unavailable when Postgres does not answer."""
+    """The statements of a verification on one connection.
+
+    Methods raise Unavailable when Postgres does not answer, KeyboardInterrupt when a statement is cancelled.
+    """
 
     def __init__(self, postgres: str, domain: Domain) -> None:
         self._key = domain.key
@@ -142,6 +146,8 @@ class Reader:
             with self._connection.cursor() as cursor:
                 cursor.execute(query(name), {"domain": self._key, **values})
                 return cursor.fetchall()
+        except QueryCanceled:
+            raise KeyboardInterrupt from None
         except FAULTS as error:
             raise _unavailable(error) from error
 
