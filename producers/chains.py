@@ -16,6 +16,8 @@ from producers.store import Recorded
 from schemas import Domain, HeadraceError
 
 _STEPS = 5_000
+_MARKED = 1_000
+_MARKED_STREAMS = 1_000
 _PAGE_EVENTS = 1_000
 _PAGE_BYTES = 8_000_000
 
@@ -54,12 +56,39 @@ class Span:
             yield start, len(self.sizes)
 
 
+class _Marks:
+    """Positions of every thousandth version of the streams that were walked last: whoever pages through a long stream
+    does not walk it from its end for each page.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[str, dict[int, int]] = {}
+
+    def note(self, stream: str, version: int, position: int) -> None:
+        """Remember where a version lies, when it is one of those."""
+        if version % _MARKED == 0:
+            if stream not in self._streams and len(self._streams) >= _MARKED_STREAMS:
+                self._streams.clear()
+            self._streams.setdefault(stream, {})[version] = position
+
+    def above(self, stream: str, version: int) -> tuple[int, int] | None:
+        """The nearest known version from `version` on, and its position."""
+        found = -(-version // _MARKED) * _MARKED
+        position = self._streams.get(stream, {}).get(found)
+        return None if position is None else (found, position)
+
+    def forget(self, stream: str) -> None:
+        """Forget a stream."""
+        self._streams.pop(stream, None)
+
+
 class Chains:
     """Reads streams of one domain. Every method blocks and raises Unavailable when Postgres does not answer."""
 
     def __init__(self, connections: Lender, domain: Domain) -> None:
         self._connections = connections
         self._domain = domain
+        self._marks = _Marks()
 
     def tip(self, stream: str) -> Tip | None:
         """Where the stream ends; None when there is no such stream."""
@@ -73,9 +102,20 @@ class Chains:
 
         Raises HeadraceError when one of them is missing.
         """
+        last = tip.version if to is None else min(to, tip.version)
+        start = self._marks.above(stream, last)
+        if start is not None:
+            try:
+                return self._span(stream, start, after, last)
+            except HeadraceError:
+                # The mark may be of a history that another one was restored over: the chain itself decides.
+                self._marks.forget(stream)
+        return self._span(stream, (tip.version, tip.position), after, last)
+
+    def _span(self, stream: str, start: tuple[int, int], after: int, last: int) -> Span:
         span = Span(stream, after)
-        for version, position, _, size in self._back(stream, tip, after):
-            if to is None or version <= to:
+        for version, position, _, size in self._back(stream, start, after):
+            if version <= last:
                 span.positions.append(position)
                 span.sizes.append(size)
         span.positions.reverse()
@@ -84,19 +124,22 @@ class Chains:
 
     def version_at(self, stream: str, tip: Tip, instant: datetime) -> int:
         """The version of the stream's last event that was appended by the instant; 0 when there is none."""
-        return next((version for version, _, time, _ in self._back(stream, tip, 0) if time <= instant), 0)
+        steps = self._back(stream, (tip.version, tip.position), 0)
+        return next((version for version, _, time, _ in steps if time <= instant), 0)
 
     def read(self, span: Span) -> Iterator[Recorded]:
         """The events of a span, oldest first, read page by page."""
         for start, end in span.pages():
             yield from self._events(span.positions[start:end])
 
-    def _back(self, stream: str, tip: Tip, after: int) -> Iterator[tuple[int, int, datetime, int]]:
-        """Version, position, time and size of the events after a version, newest first."""
-        version, position = tip.version, tip.position
+    def _back(self, stream: str, start: tuple[int, int], after: int) -> Iterator[tuple[int, int, datetime, int]]:
+        """Version, position, time and size of the events from `start` (version and position) back to the one after
+        a version, newest first."""
+        version, position = start
         while version > after:
             stop = max(version - _STEPS, after)
             for number, place, previous, time, size in self._walk(stream, position, version, stop + 1):
+                self._marks.note(stream, number, place)
                 yield number, place, time, size
                 version, position = number - 1, previous
             if version > stop:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 
 from infra.config import Settings
@@ -60,10 +61,12 @@ def stream(
         if history:
             _history(traveller, stream, as_json)
         elif diff is not None:
-            found = traveller.difference(stream, *diff)
+            with _reading():
+                found = traveller.difference(stream, *diff)
             _print_json(found) if as_json else _show_difference(found)
         else:
-            seen = traveller.at_instant(stream, at) if at else traveller.at_version(stream, version)
+            with _reading():
+                seen = traveller.at_instant(stream, at) if at else traveller.at_version(stream, version)
             _print_json(seen) if as_json else _show(seen)
 
 
@@ -83,6 +86,10 @@ def _traveller(settings: Settings, name: str) -> Iterator["Traveller"]:
         yield Traveller(domain, stage_module("producers", domain).DECIDER, store)
     finally:
         store.close()
+
+
+def _reading() -> Status:
+    return Console(stderr=True).status("replaying …")
 
 
 def _print_json(found: Any) -> None:

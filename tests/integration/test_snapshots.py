@@ -1,6 +1,7 @@
 """Long streams: answered quickly after a restart thanks to snapshots, and rightly without them."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -243,3 +244,67 @@ def test_one_load_answers_no_more_events_than_fit(store: PostgresEventStore, mon
     for stream, amount in (("a", 30), ("c", 50), ("e", 10)):
         [receipt] = change(store, 1, stream=stream)
         assert receipt.version == amount + 1
+
+
+def test_paging_through_a_long_stream_does_not_walk_it_anew_for_each_page(
+    store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, 20_000)
+    walked, walk = [], store.chains._walk
+
+    def counted(*arguments: Any) -> Any:
+        walked.append(len(found := walk(*arguments)))
+        return found
+
+    monkeypatch.setattr(store.chains, "_walk", counted)
+    traveller, versions = Traveller(PRODUCTS, DECIDER, store), list[int]()
+    after: int | None = 0
+    while after is not None:
+        page = traveller.history("p1", after, 500)
+        versions += [entry.version for entry in page.data]
+        after = page.next
+    assert versions == list(range(1, 20_001))
+    assert sum(walked) < 20_000 + 40 * 1_500
+
+
+def test_what_was_remembered_of_a_history_does_not_hide_another_one(store: PostgresEventStore) -> None:
+    fill(store, 3_000)
+    fill(store, 3_000, "p2")
+    traveller = Traveller(PRODUCTS, DECIDER, store)
+    assert len(traveller.history("p1", 500, 100).data) == 100
+    remembered = store.chains._marks._streams
+    remembered["p1"] = {version: position + 3_000 for version, position in remembered["p1"].items()}
+    assert [entry.version for entry in traveller.history("p1", 500, 100).data] == list(range(501, 601))
+    remembered["p1"] = dict.fromkeys(remembered["p1"], 10**9)
+    assert [entry.version for entry in traveller.history("p1", 500, 100).data] == list(range(501, 601))
+
+
+def test_whatever_snapshots_there_are_every_state_is_that_of_its_events(
+    store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short-lived processes with tiny caches and a snapshot every three events, of two versions of the code."""
+    monkeypatch.setattr("producers.snapshots.EVERY", 3)
+    monkeypatch.setattr("producers.postgres._LONGEST", 2)
+    chance, model = random.Random(11), {f"s{n}": 0 for n in range(4)}
+    for name in model:
+        fill(store, 1, name)
+
+    async def process(decider: Decider, number: int) -> None:
+        handler = CommandHandler(PRODUCTS, decider, store, cache_size=2)
+        for step in range(chance.randrange(1, 12)):
+            stream = chance.choice(list(model))
+            made = ChangeProduct(product_id=stream, name="CD", price=step)
+            receipt = await handler.handle(Request(made, f"r{number}-{step}"))
+            model[stream] += 1
+            assert receipt.version == model[stream] + 1
+        await handler.close()
+
+    codes = [DECIDER, replace(DECIDER, revision=2)]
+    for number in range(40):
+        asyncio.run(process(chance.choice(codes), number))
+        traveller = Traveller(PRODUCTS, chance.choice(codes), store)
+        stream = chance.choice(list(model))
+        version = chance.randrange(1, model[stream] + 2)
+        state = msgspec.json.decode(traveller.at_version(stream, version).state)
+        assert state["changes"] == version
+    verify(PRODUCTS, store.read(0, 10_000), store.head().digest)
