@@ -1,6 +1,7 @@
 """`headrace schemas`: check changes of commands, events and aggregates, release them, export documents of them."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -77,6 +78,33 @@ def release(settings: Settings, name: str, accept_breaking: bool) -> None:
             rule="breaking-change",
         )
     click.echo(f"released: {write(document(domain, before))}")
+
+
+@group.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("schemas-export"),
+    show_default=True,
+    help="Directory of the documents.",
+)
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; end with 1 when a document is not of today.")
+@click.pass_obj
+def export(settings: Settings, out: Path, only_check: bool) -> None:
+    """Write JSON Schemas of every domain, an AsyncAPI document of the topics and an OpenAPI document of the API.
+
+    Needs no server.
+    """
+    from infra.contract import exports
+
+    documents = exports.exports(settings)
+    if only_check:
+        old = exports.outdated(documents, out)
+        for name in old:
+            click.echo(f"{out / name} is not of today: `headrace schemas export --out {out}` writes it anew")
+        sys.exit(1 if old else 0)
+    exports.write(documents, out)
+    click.echo(f"{len(documents)} documents in {out}: {', '.join(documents)}")
 
 
 def _asked(settings: Settings, name: str | None) -> _Domains:
