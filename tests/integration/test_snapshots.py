@@ -11,18 +11,16 @@ import msgspec
 import psycopg2
 import pytest
 
-from producers import CommandHandler, Decider, PostgresEventStore, Receipt, Request
-from producers.hashing import NO_HASH, event_hash, event_id
+from producers import CommandHandler, Decider, PostgresEventStore, Request
 from producers.history import Traveller
 from producers.snapshots import EVERY, encode_state, fingerprint, sealed
-from producers.store import NewEvent, Snapshot, Write
-from schemas import Refused, encode
+from producers.store import Snapshot
+from schemas import Refused
+from tests.integration.long_streams import PRODUCTS, change, fill, kept, seen
 from tests.integration.test_append import verify
 from tests.order_commands import DAY
-from tests.products import DECIDER, ChangeProduct, ProductAdded, ProductChanged, State, products
+from tests.products import DECIDER, ChangeProduct, State
 from tests.products import evolve as evolve_product
-
-PRODUCTS = products("long")
 
 
 @pytest.fixture
@@ -30,47 +28,6 @@ def store(postgres: str) -> Iterator[PostgresEventStore]:
     made = PostgresEventStore(postgres, PRODUCTS)
     yield made
     made.close()
-
-
-def fill(store: PostgresEventStore, amount: int, stream: str = "p1", batch: int = 2_000) -> None:
-    """A product that was added and then changed again and again: price n at version n."""
-    last, written = NO_HASH, 0
-    while written < amount:
-        events, before, command = [], last, f"fill-{stream}-{written}"
-        for number in range(1, min(batch, amount - written) + 1):
-            kind = ProductChanged if written or number > 1 else ProductAdded
-            data = encode(kind(product_id=stream, name="CD", price=written + number, at=DAY))
-            last = event_hash(last, PRODUCTS.key, stream, written + number, event_id(command, number), stream, data)
-            events.append(NewEvent(kind.__name__, data, 0, last))
-        [outcome] = store.append([Write(command, b"f" * 16, stream, written, before, stream, tuple(events))])
-        assert outcome.kind == "accepted"
-        written += len(events)
-
-
-def change(store: PostgresEventStore, *prices: int, decider: Decider = DECIDER, stream: str = "p1") -> list[Receipt]:
-    """What a process answers to commands, one after the other, that has just started; then it ends."""
-
-    async def work() -> list[Receipt]:
-        handler = CommandHandler(PRODUCTS, decider, store)
-        try:
-            return [
-                await handler.handle(
-                    Request(ChangeProduct(product_id=stream, name="CD", price=price), f"c{time.monotonic_ns()}")
-                )
-                for price in prices
-            ]
-        finally:
-            await handler.close()
-
-    return asyncio.run(work())
-
-
-def kept(store: PostgresEventStore, decider: Decider = DECIDER) -> Snapshot | None:
-    return store.snapshots(["p1"], fingerprint(PRODUCTS, decider)).get("p1")
-
-
-def seen(store: PostgresEventStore, version: int | None = None, decider: Decider = DECIDER) -> Any:
-    return msgspec.json.decode(Traveller(PRODUCTS, decider, store).at_version("p1", version).state)
 
 
 def counting(limit: int) -> tuple[Decider, Callable[[], int]]:
@@ -236,57 +193,6 @@ def test_a_snapshot_never_replaces_a_newer_one_but_always_one_of_other_code(stor
     store.keep(forged(store, version=500, fingerprint=fingerprint(PRODUCTS, later)))
     assert kept(store) is None
     assert getattr(kept(store, later), "version", 0) == 500
-
-
-def test_one_load_answers_no_more_events_than_fit(store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    for stream, amount in (("a", 30), ("b", 10), ("c", 50), ("d", 10), ("e", 10)):
-        fill(store, amount, stream)
-    monkeypatch.setattr("producers.postgres._LONGEST", 40)
-    monkeypatch.setattr("producers.postgres._MOST", 50)
-    found = store.load(dict.fromkeys("abcde", 0)).streams
-    assert {stream: len(history.events) for stream, history in found.items()} == {
-        "a": 30,
-        "b": 10,
-        "c": 0,
-        "d": 10,
-        "e": 0,
-    }
-    for stream, amount in (("a", 30), ("c", 50), ("e", 10)):
-        [receipt] = change(store, 1, stream=stream)
-        assert receipt.version == amount + 1
-
-
-def test_paging_through_a_long_stream_does_not_walk_it_anew_for_each_page(
-    store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(store, 20_000)
-    walked, walk = [], store.chains._walk
-
-    def counted(*arguments: Any) -> Any:
-        walked.append(len(found := walk(*arguments)))
-        return found
-
-    monkeypatch.setattr(store.chains, "_walk", counted)
-    traveller, versions = Traveller(PRODUCTS, DECIDER, store), list[int]()
-    after: int | None = 0
-    while after is not None:
-        page = traveller.history("p1", after, 500)
-        versions += [entry.version for entry in page.data]
-        after = page.next
-    assert versions == list(range(1, 20_001))
-    assert sum(walked) < 20_000 + 40 * 1_500
-
-
-def test_what_was_remembered_of_a_history_does_not_hide_another_one(store: PostgresEventStore) -> None:
-    fill(store, 3_000)
-    fill(store, 3_000, "p2")
-    traveller = Traveller(PRODUCTS, DECIDER, store)
-    assert len(traveller.history("p1", 500, 100).data) == 100
-    remembered = store.chains._marks._streams
-    remembered["p1"] = {version: position + 3_000 for version, position in remembered["p1"].items()}
-    assert [entry.version for entry in traveller.history("p1", 500, 100).data] == list(range(501, 601))
-    remembered["p1"] = dict.fromkeys(remembered["p1"], 10**9)
-    assert [entry.version for entry in traveller.history("p1", 500, 100).data] == list(range(501, 601))
 
 
 def test_whatever_snapshots_there_are_every_state_is_that_of_its_events(
