@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra.stack import Addresses
 from producers import PostgresEventStore
+from producers.connections import READER
 from producers.relay.records import Checkpoint
 from schemas import Domain, Unavailable
 
@@ -32,7 +33,7 @@ class Hops:
 
     def __init__(self, domain: Domain, at: Addresses) -> None:
         self._domain = domain
-        self._store = PostgresEventStore(at.postgres, domain)
+        self._store = PostgresEventStore(at.postgres, domain, role=READER)
         # Never joins the workers' group: it only asks for what they have committed.
         self._consumer = Consumer(
             {

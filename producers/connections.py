@@ -1,4 +1,6 @@
-"""Connections to Postgres: a small pool that reconnects with backoff and fails fast in between."""
+"""Connections to Postgres, each in the role that its work needs: a small pool that reconnects with backoff and fails
+fast in between.
+"""
 
 import logging
 import threading
@@ -6,13 +8,21 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from schemas import Unavailable
+from schemas import Fatal, Unavailable
 
 log = logging.getLogger(__name__)
+
+# What a session may do is granted to its role; the migrations have the grants. A session that was given none reads.
+OWNER = "headrace_owner"
+APPENDER = "headrace_appender"
+RELAY = "headrace_relay"
+KEEPER = "headrace_keeper"
+READER = "headrace_reader"
 
 # An append takes milliseconds; who waits longer for the head row is better off with an error and a retry.
 SESSION = "-c lock_timeout=5s -c statement_timeout=15s -c timezone=UTC -c standard_conforming_strings=on"
@@ -21,11 +31,24 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
 
-def connect(url: str, options: str = SESSION) -> Connection:
-    """A new connection in autocommit. Raises psycopg2.OperationalError."""
-    made = psycopg2.connect(
-        url, connect_timeout=5, options=options, application_name="headrace", client_encoding="utf8"
-    )
+def connect(url: str, options: str = SESSION, role: str = READER) -> Connection:
+    """A new connection in autocommit that acts as `role`, which is its name in `pg_stat_activity`, too.
+
+    Raises psycopg2.OperationalError, and Fatal when the URL's login may not act as `role`.
+    """
+    options = f"{options} -c role={role}"
+    try:
+        made = psycopg2.connect(url, connect_timeout=5, options=options, application_name=role, client_encoding="utf8")
+    except psycopg2.OperationalError as error:
+        # Connecting gives no error code, but in whatever language the server speaks, it names the role.
+        if f'"{role}"' not in str(error):
+            raise
+        login = urlsplit(url).username or "the login"
+        raise Fatal(
+            f"PostgreSQL does not let {login} act as {role}: run `headrace prepare` with a login that may make roles, "
+            f'or let an administrator run GRANT {role} TO "{login}"',
+            rule="postgres-role",
+        ) from error
     made.autocommit = True
     return made
 
@@ -43,13 +66,14 @@ class Lender(Protocol):
 
 
 class Connections:
-    """At most `size` connections to one database, lent to one thread at a time.
+    """At most `size` connections to one database, all in one role, lent to one thread at a time.
 
     After a failed attempt to connect, further ones within a pause (doubling up to 2 s) fail at once.
     """
 
-    def __init__(self, url: str, size: int = 4) -> None:
+    def __init__(self, url: str, size: int = 4, role: str = READER) -> None:
         self._url = url
+        self._role = role
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(size)
@@ -87,7 +111,7 @@ class Connections:
         if wait > 0:
             raise Unavailable("PostgreSQL does not answer", rule="postgres-unavailable", retry_after=max(wait, 0.1))
         try:
-            connection = connect(self._url)
+            connection = connect(self._url, role=self._role)
         except FAULTS as error:
             with self._lock:
                 self._pause = min(max(self._pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)

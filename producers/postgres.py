@@ -9,7 +9,7 @@ import msgspec
 
 from producers.batches import parameters
 from producers.chains import Chains
-from producers.connections import Connections, Lender
+from producers.connections import APPENDER, Connections, Lender
 from producers.hashing import NO_HASH
 from producers.snapshots import EVERY
 from producers.sql import query
@@ -28,9 +28,9 @@ class PostgresEventStore:
     `chains` reads single streams.
     """
 
-    def __init__(self, at: str | Lender, domain: Domain, connections: int = 4) -> None:
+    def __init__(self, at: str | Lender, domain: Domain, connections: int = 4, role: str = APPENDER) -> None:
         self._domain = domain
-        self._connections = Connections(at, connections) if isinstance(at, str) else at
+        self._connections = Connections(at, connections, role) if isinstance(at, str) else at
         self.chains = Chains(self._connections, domain)
 
     def append(self, writes: Sequence[Write]) -> list[Outcome]:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from producers import PostgresEventStore
-from producers.connections import Connections
+from producers.connections import READER, Connections
 from producers.sql import query
 from schemas import Domain, HeadraceError, Unavailable, discover, event_decoder, explained
 
@@ -59,7 +59,7 @@ def scan(url: str, domain: Domain, show: Callable[[Scan], None], jobs: int | Non
 
     Raises Unavailable when the database does not answer.
     """
-    store = PostgresEventStore(url, domain)
+    store = PostgresEventStore(url, domain, role=READER)
     found, began = Scan(store.head().position), time.monotonic()
     store.close()
     ranges = iter(range(0, found.head, RANGE))

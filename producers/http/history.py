@@ -13,6 +13,7 @@ from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
+from producers.connections import READER
 from producers.handler import CommandHandler
 from producers.history import Difference, Page, Seen, Traveller
 from producers.http.problems import respond
@@ -53,7 +54,7 @@ class History:
         self._pending = 0
         self.routes: list[HTTPRouteHandler] = []
         for handler in handlers:
-            store = PostgresEventStore(postgres, handler.domain, _THREADS)
+            store = PostgresEventStore(postgres, handler.domain, _THREADS, READER)
             traveller = Traveller(handler.domain, handler.decider, store)
             self._stores.append(store)
             self.routes += [*self._reading(traveller), rollback_route(handler, traveller, self._run)]

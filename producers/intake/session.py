@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from producers.connections import FAULTS, connect
+from producers.connections import APPENDER, FAULTS, connect
 from producers.sql import query
 from schemas import Domain, HeadraceError, Unavailable
 
@@ -31,7 +31,7 @@ class Session:
         self._lock = threading.Lock()
         self._ended = False
         try:
-            self._connection: Connection = connect(postgres)
+            self._connection: Connection = connect(postgres, role=APPENDER)
         except FAULTS as error:
             raise _unavailable(error) from error
 

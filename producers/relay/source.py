@@ -7,7 +7,7 @@ from types import TracebackType
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from producers.connections import FAULTS, connect
+from producers.connections import FAULTS, RELAY, connect
 from producers.relay.records import Checkpoint, Row, Rows
 from producers.sql import query
 from schemas import Domain, Fatal, Unavailable
@@ -33,7 +33,7 @@ class Source:
         self._domain = domain
         self._rows = Rows(domain)
         try:
-            self._connection: Connection = connect(postgres)
+            self._connection: Connection = connect(postgres, role=RELAY)
         except FAULTS as error:
             raise _unavailable(error) from error
 

@@ -10,3 +10,5 @@ CREATE TABLE snapshots (
     state bytea NOT NULL,                         -- JSON
     PRIMARY KEY (domain, stream)
 ) WITH (fillfactor = 80);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON snapshots TO headrace_appender;
