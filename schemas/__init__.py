@@ -20,6 +20,7 @@ from schemas._documents import Schema, json_schema, json_schemas
 from schemas._domain import Aggregate, Domain
 from schemas._envelope import (
     CONTENT_TYPE,
+    PROCESS_PREFIX,
     RESERVED_PREFIX,
     WATERMARK_KEY,
     Control,
@@ -45,6 +46,7 @@ from schemas._upcasting import Upcaster, tag_of
 
 __all__ = [
     "CONTENT_TYPE",
+    "PROCESS_PREFIX",
     "RESERVED_PREFIX",
     "WATERMARK_KEY",
     "Aggregate",

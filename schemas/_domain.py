@@ -29,7 +29,8 @@ class Domain:
     `stream_of` gives the stream id of a command. `partition_by` gives the partition key from a stream's first
     event (default: the stream id); it is frozen for the stream from then on. `event_time` gives the instant at
     which an event happened in the world. `partitions` is fixed for a `generation`; a new partition count is a
-    new generation. A changed fold is a new `projection`. `namespace` sets apart several installations that
+    new generation. For `command_retention` a command's id is remembered and a retry gives the first answer; None is for
+    ever. A changed fold is a new `projection`. `namespace` sets apart several installations that
     share servers. `upcasters` bring stored events of older shapes to today's.
     """
 
@@ -41,6 +42,7 @@ class Domain:
     event_time: Callable[[Any], datetime]
     partition_by: Callable[[Any], str] | None = None
     allowed_lateness: timedelta = timedelta(0)
+    command_retention: timedelta | None = None
     partitions: int = 4
     generation: int = 1
     projection: int = 1
@@ -51,6 +53,8 @@ class Domain:
         for name in (self.name, *(a.name for a in self.aggregates)):
             if not _NAME.match(name):
                 raise ValueError(f"{name!r} is no name for a domain or aggregate: use a-z, 0-9 and _")
+        if self.command_retention is not None and self.command_retention <= timedelta(0):
+            raise ValueError("command_retention must be longer than nothing; None keeps ids for ever")
         if self.namespace and not _NAME.match(self.namespace):
             raise ValueError(f"{self.namespace!r} is no namespace: use a-z, 0-9 and _")
         chains(self.events, self.upcasters)

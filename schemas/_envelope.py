@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
 RESERVED_PREFIX = "~"
+# Ids of the commands of process managers; no client's id can begin so. They are remembered for ever.
+PROCESS_PREFIX = RESERVED_PREFIX + "p:"
 WATERMARK_KEY = b"~watermark"
 
 

@@ -1,5 +1,7 @@
 """`headrace api`, `intake`, `relay`, `worker` and `sink`: the processes of the pipeline, each in the foreground."""
 
+import threading
+
 import click
 
 from infra.config import Settings
@@ -36,11 +38,22 @@ def intake(settings: Settings) -> None:
 @click.command()
 @click.pass_obj
 def relay(settings: Settings) -> None:
-    """Publish stored events to Kafka, for all domains, until Ctrl-C. A second one stands by."""
+    """Publish stored events to Kafka, for all domains, until Ctrl-C. A second one stands by.
+
+    Also forgets the ids of commands that are older than their domain says.
+    """
     from producers.relay import run_relay
+    from producers.retention import run_retention
 
     stop, at = begin(settings), addresses(settings)
-    run_relay(domains(settings).values(), at.postgres, at.kafka, stop)
+    served = domains(settings).values()
+    keeper = threading.Thread(target=run_retention, args=(served, at.postgres, stop), name="retention")
+    keeper.start()
+    try:
+        run_relay(served, at.postgres, at.kafka, stop)
+    finally:
+        stop.set()
+        keeper.join()
 
 
 @click.command()

@@ -30,6 +30,7 @@ _SETTINGS = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "max_connections": "100",
+    "max_locks_per_transaction": "256",  # plans lock every partition of the events
     "max_parallel_workers_per_gather": "0",
     "random_page_cost": "1.1",
     "jit": "off",

@@ -1,0 +1,2 @@
+-- Partitions for the events to come.
+SELECT extend(%(domain)s, %(last)s)
