@@ -35,7 +35,7 @@ TOO_SOON = "urn:headrace:problem:not-yet-visible"
 PLACED = {
     "order_id": "o-1",
     "customer_id": "c-1",
-    "lines": [{"sku": "CD", "quantity": 1, "price": {"amount": "1.00", "currency": "EUR"}}],
+    "lines": [{"sku": None, "quantity": 1, "price": {"amount": "1.00", "currency": "EUR"}}],
     "total": {"amount": "1.00", "currency": "EUR"},
 }
 
@@ -73,7 +73,7 @@ def test_no_request_made_from_the_document_makes_the_server_fail(url: str) -> No
             except BaseExceptionGroup as error:
                 wrong[f"{operation.label}, {mode.value}"] = [str(error), *map(str, error.exceptions)]
     assert wrong == {}
-    assert {200, 201, 400, 404, 409, 412, 422} <= statuses.keys(), "what was made reaches all kinds of answers"
+    assert {200, 400, 404, 409, 412, 422} <= statuses.keys(), "what was made reaches all kinds of answers"
 
 
 def _try(made: strategies.SearchStrategy[schemathesis.Case[Any]], statuses: Counter[int]) -> None:
