@@ -5,6 +5,7 @@ meanwhile; by then they might be accepted. So a new owner first ends the old own
 lost is never replaced while commands that were read under it are left.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from producers.connections import APPENDER, FAULTS, connect
 from producers.sql import query
 from schemas import Domain, HeadraceError, Unavailable
+
+log = logging.getLogger(__name__)
 
 _EVICT_SECONDS = 10.0
 
@@ -75,4 +78,6 @@ class Session:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(f"PostgreSQL does not answer: {' '.join(str(error).split())}", rule="postgres-unavailable")
+    sentence = " ".join(str(error).split())
+    log.warning("PostgreSQL: %s", sentence)
+    return Unavailable(f"PostgreSQL does not answer: {sentence}", rule="postgres-unavailable")

@@ -199,6 +199,9 @@ def test_a_run_that_was_ended_goes_on_where_it_was(
     process.communicate(timeout=60)
     assert process.returncode == code
     assert 0 < store.head().position < 2 * orders
+    if number == signal.SIGKILL:  # as if it had been in the middle of writing more rejects
+        with file.with_name(file.name + ".rejects.ndjson").open("ab") as behind:
+            behind.write(b'{"line":999')
     code, summary, said = ingest.run(file)
     assert (code, "Going on after line" in said) == (1, True), said
     assert_all_once(file, summary, store, orders)
