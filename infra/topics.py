@@ -42,12 +42,15 @@ def declare(kafka: str, domains: Iterable[Domain]) -> None:
     Raises Unavailable when the broker does not answer, Fatal when a topic exists with another partition count.
     """
     admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000})
-    wanted = {t.topic: t for domain in domains for t in topics_of(domain)}
+    declared = list(domains)
+    wanted = {t.topic: t for domain in declared for t in topics_of(domain)}
+    # Those of the intake outlive a generation, and work with any partition count.
+    free = {t for d in declared for t in (d.commands_topic, d.replies_topic, d.command_dead_letters_topic)}
     try:
         existing = admin.list_topics(timeout=10).topics
         for name, topic in wanted.items():
             found = existing.get(name)
-            if found is not None and len(found.partitions) != topic.num_partitions:
+            if found is not None and name not in free and len(found.partitions) != topic.num_partitions:
                 raise Fatal(
                     f"topic {name} has {len(found.partitions)} partitions, the domain says {topic.num_partitions}: "
                     "a new partition count needs a new generation"

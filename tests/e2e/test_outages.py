@@ -7,8 +7,10 @@ import pytest
 
 from infra import stack
 from infra.config import Settings
-from infra.pipeline import bring_up
+from infra.pipeline import addresses, bring_up, domains
 from tests.e2e.test_way import PLACE
+from tests.integration.commanded import Client as Commands
+from tests.order_commands import place
 from tests.pipeline import free_port, until
 
 
@@ -79,6 +81,10 @@ def test_without_kafka_commands_are_taken_and_reach_sql_when_it_is_back(settings
     assert client.read("k-1", answer.json()["token"]).status_code in (503, 504)
     stack.start(settings.home, "kafka")
     until(lambda: client.readable("k-1", answer.json()["token"]), 120, what="the order is in SQL")
+    commands = Commands(addresses(settings).kafka, domains(settings)["orders"])
+    commands.send_all([("k-2", place("k-2"))])
+    [reply] = commands.replied(1, 120)
+    assert reply["receipt"]["stream"] == "k-2"
 
 
 def test_without_clickhouse_queries_get_503_and_answer_again_when_it_is_back(

@@ -18,7 +18,7 @@ from tests.order_commands import place
 from tests.pipeline import Pipeline, until
 
 _CLIENTS = 30
-_GROWTH = 250_000_000
+_GROWTH = 150_000_000
 
 
 @pytest.fixture

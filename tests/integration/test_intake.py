@@ -12,6 +12,7 @@ from tests.integration.commanded import Client, headers_of, line
 from tests.integration.intake_process import Intake
 from tests.order_commands import deliver, pay, place, ship
 from tests.pipeline import Pipeline, until
+from tests.proxy import proxy_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -173,6 +174,22 @@ def test_an_intake_killed_after_it_answered_answers_nothing_twice(
     intake.start()
     client.send_all(whole_orders(20, 25))
     assert_each_once(client, store, 25)
+
+
+def test_while_the_database_is_away_commands_wait_and_then_go_on(
+    client: Client, postgres: str, kafka: str, domain: Domain, store: PostgresEventStore, tmp_path: Path
+) -> None:
+    with proxy_of(postgres) as proxy, Intake(proxy.url(postgres), kafka, domain, tmp_path) as intake:
+        intake.start()
+        client.send_all(whole_orders(0, 50))
+        client.replied(250)
+        proxy.cut()
+        client.send_all(whole_orders(50, 100))
+        intake.logged("next attempt in", times=2)
+        proxy.mend()
+        client.send_all(whole_orders(100, 120))
+        assert_each_once(client, store, 120)
+        assert intake.stop() == 0, intake.log
 
 
 def test_partitions_move_between_two_intakes_under_load(

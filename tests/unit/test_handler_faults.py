@@ -3,13 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 
 from producers import CommandHandler, MemoryEventStore, Receipt, Request
 from producers.domains.orders import DECIDER
+from producers.http.bulk import BulkExchange
 from producers.store import Loaded, Outcome, Write
-from schemas import Busy, HeadraceError, Unavailable
+from schemas import Busy, HeadraceError, Unavailable, encode
 from schemas.orders import DOMAIN
 from tests.order_commands import pay, place, ship
 
@@ -143,6 +145,33 @@ def test_commands_of_too_many_bytes_are_refused_and_room_is_told() -> None:
         store.go.set()
         await asyncio.gather(*waiting, room)
         assert not handler.full
+        await handler.close()
+
+    asyncio.run(main())
+
+
+def test_the_bulk_route_reads_nothing_more_while_the_handler_has_enough() -> None:
+    async def main() -> None:
+        handler = CommandHandler(DOMAIN, DECIDER, store := HeldStore())
+        others = handler.submit([Request(place(f"o{n}"), f"id-{n}") for n in range(20_000)])
+        read, sent = 0, list[bytes]()
+
+        async def receive() -> Any:
+            nonlocal read
+            read += 1
+            body = b'{"command":%b}\n' % encode(place(f"bulk-{read}"))
+            return {"type": "http.request", "body": body, "more_body": read < 100}
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+
+        exchange = asyncio.create_task(BulkExchange(handler)(cast(Any, {}), receive, send))
+        done, _ = await asyncio.wait([exchange], timeout=0.2)
+        assert not done
+        assert read == 1
+        store.go.set()
+        await asyncio.gather(exchange, others)
+        assert b"".join(sent).count(b'"receipt"') == 100
         await handler.close()
 
     asyncio.run(main())
