@@ -1,10 +1,9 @@
 """Snapshots of long streams: their states, kept so that a restart need not replay them from their first event.
 
-A snapshot is used only when the code that made it is the code that runs (see `fingerprint`), nothing in its row was
+A snapshot is used only when the code that made it is the code that runs (see fingerprints), nothing in its row was
 altered, and the stream's chain has the snapshot's hash at its version. Without one, the stream is replayed.
 """
 
-import inspect
 import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from producers.cache import Known
 from producers.decider import Decider
+from producers.fingerprints import fingerprint
 from producers.store import EventStore, Snapshot
 from schemas import Domain, HeadraceError
 
@@ -36,18 +36,6 @@ class Base(Struct, frozen=True):
 
 
 START = Base(0, b"", None)
-
-
-def fingerprint(domain: Domain, decider: Decider) -> bytes:
-    """32 bytes that change when the code does which turns stored events into states: the modules of `evolve`, of the
-    events, of their upcasters and of the state, the state's JSON Schema, and the decider's revision."""
-    parts = [decider.evolve, decider.state, *domain.events, *[upcaster.change for upcaster in domain.upcasters]]
-    modules = {module for part in parts if (module := inspect.getmodule(part)) is not None}
-    sources = sorted(
-        inspect.getsource(module) for module in modules if str(getattr(module, "__file__", "")).endswith(".py")
-    )
-    schema = msgspec.json.encode(msgspec.json.schema(decider.state), order="sorted")
-    return blake2b(msgspec.msgpack.encode((sources, schema, decider.revision)), digest_size=32).digest()
 
 
 class Snapshots:

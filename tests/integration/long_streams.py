@@ -2,16 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from producers import CommandHandler, Decider, PostgresEventStore, Receipt, Request
+from producers.fingerprints import fingerprint
 from producers.hashing import NO_HASH, event_hash, event_id
 from producers.history import Traveller
-from producers.snapshots import fingerprint
 from producers.store import NewEvent, Snapshot, Write
-from schemas import encode
+from schemas import Domain, Event, encode
 from tests.order_commands import DAY
 from tests.products import DECIDER, ChangeProduct, ProductAdded, ProductChanged, products
 
@@ -20,17 +21,27 @@ PRODUCTS = products("long")
 
 def fill(store: PostgresEventStore, amount: int, stream: str = "p1", batch: int = 2_000) -> None:
     """A product that was added and then changed again and again: price n at version n."""
-    last, written = NO_HASH, 0
-    while written < amount:
-        events, before, command = [], last, f"fill-{stream}-{written}"
-        for number in range(1, min(batch, amount - written) + 1):
-            kind = ProductChanged if written or number > 1 else ProductAdded
-            data = encode(kind(product_id=stream, name="CD", price=written + number, at=DAY))
-            last = event_hash(last, PRODUCTS.key, stream, written + number, event_id(command, number), stream, data)
-            events.append(NewEvent(kind.__name__, data, 0, last))
-        [outcome] = store.append([Write(command, b"f" * 16, stream, written, before, stream, tuple(events))])
+
+    def event(version: int) -> Event:
+        kind = ProductAdded if version == 1 else ProductChanged
+        return kind(product_id=stream, name="CD", price=version, at=DAY)
+
+    fill_with(store, PRODUCTS, stream, [event(version) for version in range(1, amount + 1)], batch)
+
+
+def fill_with(
+    store: PostgresEventStore, domain: Domain, stream: str, events: Sequence[Event], batch: int = 2_000
+) -> None:
+    """A new stream of these events, appended in batches."""
+    last = NO_HASH
+    for first in range(0, len(events), batch):
+        made, before, command = [], last, f"fill-{stream}-{first}"
+        for number, event in enumerate(events[first : first + batch], 1):
+            data, identity = encode(event), event_id(command, number)
+            last = event_hash(last, domain.key, stream, first + number, identity, stream, data)
+            made.append(NewEvent(type(event).__name__, data, 0, last))
+        [outcome] = store.append([Write(command, b"f" * 16, stream, first, before, stream, tuple(made))])
         assert outcome.kind == "accepted"
-        written += len(events)
 
 
 def change(store: PostgresEventStore, *prices: int, decider: Decider = DECIDER, stream: str = "p1") -> list[Receipt]:

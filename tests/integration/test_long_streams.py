@@ -1,13 +1,22 @@
 """Long streams are read in pages, by commands and by whoever looks into the past."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from infra.stack import Addresses
 from producers import PostgresEventStore
+from producers.fingerprints import fingerprint
 from producers.history import Traveller
-from tests.integration.long_streams import PRODUCTS, change, fill
+from schemas import discover, stage_module
+from schemas.orders import ProductAdded, ProductChanged
+from tests.integration.long_streams import PRODUCTS, change, fill, fill_with
+from tests.order_commands import DAY
+from tests.pipeline import Pipeline, until
 from tests.products import DECIDER
 
 
@@ -67,3 +76,33 @@ def test_what_was_remembered_of_a_history_does_not_hide_another_one(store: Postg
     assert [entry.version for entry in traveller.history("p1", 500, 100).data] == list(range(501, 601))
     remembered["p1"] = dict.fromkeys(remembered["p1"], 10**9)
     assert [entry.version for entry in traveller.history("p1", 500, 100).data] == list(range(501, 601))
+
+
+def test_a_killed_api_that_starts_again_answers_from_its_snapshot(postgres: str, tmp_path: Path) -> None:
+    orders = discover("api")["orders"]
+    store = PostgresEventStore(postgres, orders)
+    changes = [ProductChanged(sku="CD", name=f"CD {n}", price=None, at=DAY) for n in range(2, 20_001)]
+    fill_with(
+        store, orders, "product:CD", [ProductAdded(sku="CD", name="CD", price=None, stock=1, at=DAY), *changes], 10_000
+    )
+    nowhere = "clickhouse://nobody@127.0.0.1:1/"
+    addresses = Addresses(kafka="127.0.0.1:1", postgres=postgres, clickhouse=nowhere, clickhouse_reader=nowhere)
+    api, took = Pipeline(addresses, "api", tmp_path), []
+    code = fingerprint(orders, stage_module("producers", orders).DECIDER)
+    try:
+        for number in range(2):
+            api.start("api")
+            began = time.perf_counter()
+            body = {"sku": "CD", "name": f"{number}"}
+            answer = httpx.post(f"{api.url}/api/orders/product:CD/change-product", json=body, timeout=60)
+            took.append(time.perf_counter() - began)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["version"] == 20_001 + number
+            until(lambda: store.snapshots(["product:CD"], code), 20)
+            api.kill("api")
+    finally:
+        for name in list(api.running):
+            api.kill(name)
+        store.close()
+    assert took[1] < took[0] / 3
+    assert took[1] < 0.5

@@ -12,9 +12,12 @@ from infra.api import application
 from infra.config import Settings
 from producers import CommandHandler, PostgresEventStore
 from producers.http import EXCEPTION_HANDLERS, History, routes
+from schemas import discover
+from schemas.orders import OrderPlaced, ProductAdded, ProductChanged
 from tests.integration.command_server import served
+from tests.integration.long_streams import fill_with
 from tests.integration.test_append import verify
-from tests.integration.test_http_commands import order
+from tests.order_commands import DAY, money
 from tests.products import DECIDER, products
 
 PRODUCTS = products("rollback")
@@ -146,7 +149,7 @@ def test_racing_rollbacks_and_changes_leave_one_sound_history(changed: httpx.Cli
     assert (last["version"], last["state"]["changes"]) == (len(events), len(events))
 
 
-def test_orders_are_not_rolled_back(postgres: str) -> None:
+def test_orders_are_not_rolled_back_but_their_products_are(postgres: str) -> None:
     nowhere = "clickhouse://nobody@127.0.0.1:1/"
     settings = Settings(
         namespace="orders",
@@ -155,7 +158,17 @@ def test_orders_are_not_rolled_back(postgres: str) -> None:
         clickhouse=nowhere,
         clickhouse_reader=nowhere,
     )
+    orders = discover("orders")["orders"]
+    store = PostgresEventStore(postgres, orders)
+    placed = OrderPlaced(order_id="o1", customer_id="c1", lines=(), items=0, total=money(), at=DAY)
+    fill_with(store, orders, "o1", [placed])
+    product = [ProductAdded(sku="CD", name="CD", price=money(), stock=1, at=DAY)]
+    changed = [ProductChanged(sku="CD", name=f"CD {n}", price=money(f"{n}.00"), at=DAY) for n in range(2, 4)]
+    fill_with(store, orders, "product:CD", [*product, *changed])
+    store.close()
     with served(application(settings)) as url, httpx.Client(base_url=f"{url}/api/orders", timeout=30) as client:
-        client.post("/", json=order()).raise_for_status()
         answer = back(client, 1, "o1")
         assert (answer.status_code, answer.json()["rule"]) == (409, "rollback-not-allowed")
+        assert back(client, 2, "product:CD").json()["version"] == 4
+        found = client.get("/product:CD/difference", params={"from": 2, "to": 4}).json()
+        assert (found["changes"], found["to"]["state"]["name"]) == ([], "CD 2")

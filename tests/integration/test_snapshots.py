@@ -12,8 +12,9 @@ import psycopg2
 import pytest
 
 from producers import CommandHandler, Decider, PostgresEventStore, Request
+from producers.fingerprints import fingerprint
 from producers.history import Traveller
-from producers.snapshots import EVERY, encode_state, fingerprint, sealed
+from producers.snapshots import EVERY, encode_state, sealed
 from producers.store import Snapshot
 from schemas import Refused
 from tests.integration.long_streams import PRODUCTS, change, fill, kept, seen

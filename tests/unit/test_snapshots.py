@@ -14,9 +14,10 @@ from msgspec import Struct
 from producers import Decider, MemoryEventStore
 from producers.cache import Known
 from producers.chains import Span
-from producers.snapshots import EVERY, Snapshots, fingerprint
+from producers.fingerprints import fingerprint, modules_of
+from producers.snapshots import EVERY, Snapshots
 from producers.store import Snapshot
-from schemas import Unavailable, discover
+from schemas import Unavailable, discover, stage_module
 from tests.products import DECIDER, State, products
 
 PRODUCTS = products()
@@ -52,6 +53,30 @@ def test_the_fingerprint_is_the_same_for_the_same_code(module: Callable[[str], M
 def test_the_fingerprint_tells_a_changed_evolve(module: Callable[[str], ModuleType]) -> None:
     changed = RULES.replace("before(state, event)", "before(before(state, event), event)")
     assert fingerprint(PRODUCTS, module(RULES).DECIDER) != fingerprint(PRODUCTS, module(changed).DECIDER)
+
+
+def test_the_fingerprint_tells_a_changed_module_that_the_rules_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def package(amount: int) -> bytes:
+        folder = tmp_path / f"rules_{uuid.uuid4().hex}"
+        folder.mkdir()
+        (folder / "__init__.py").write_text("from .steps import STEPS" + RULES)
+        (folder / "steps.py").write_text("from .amount import AMOUNT as STEPS")
+        (folder / "amount.py").write_text(f"AMOUNT = {amount}")
+        return fingerprint(PRODUCTS, importlib.import_module(folder.name).DECIDER)
+
+    assert package(1) == package(1) != package(2)
+
+
+def test_the_fingerprint_of_orders_covers_all_their_rules_and_nothing_of_other_people() -> None:
+    orders = discover()["orders"]
+    modules = {module.__name__ for module in modules_of(orders, stage_module("producers", orders).DECIDER)}
+    rules = {f"producers.domains.orders{part}" for part in ("", ".order", ".catalogue")}
+    assert modules >= {*rules, "schemas.orders", "schemas._types"}
+    assert {name.partition(".")[0] for name in modules} == {"producers", "schemas"}
 
 
 class Wider(State, frozen=True):
