@@ -137,9 +137,11 @@ def _in_order(decided: Sequence[Event | On], streams: Sequence[str]) -> list[tup
 
 
 def _unchanged(needs: Needs, facts: Facts, guards: Sequence[Guard]) -> tuple[Guard, ...]:
-    """Guards for what was looked up and is not guarded by the domain itself."""
-    guarded = {guard.key for guard in guards}
+    """Guards for what was looked up. A floor of the domain's own does not replace them: what else the decision made of
+    the value is not known here.
+    """
+    claimed = {guard.key for guard in guards if guard.kind == "claim"}
     return (
-        *[Guard("value", key, facts.counters[key]) for key in needs.counters if key not in guarded],
-        *[Guard("held" if key in facts.claims else "free", key) for key in needs.claims if key not in guarded],
+        *[Guard("value", key, facts.counters[key]) for key in needs.counters],
+        *[Guard("held" if key in facts.claims else "free", key) for key in needs.claims if key not in claimed],
     )

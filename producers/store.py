@@ -11,7 +11,8 @@ MAX_COMMAND_BYTES = 4_000_000
 
 
 class Guard(Struct, frozen=True):
-    """A fact that a decision rests on, checked again by the append under its lock. One guard a `key` and command.
+    """A fact that a decision rests on, checked again by the append under its lock. At most one that changes `key`
+    in a command.
 
     `claim`: nobody holds `key`; the command takes it. `release`: the command gives `key` back.
     `counter`: the counter `key` plus `amount` is not below `floor`; the command adds it.

@@ -208,10 +208,12 @@ def test_a_decision_on_a_stream_that_was_read_and_moved_is_made_anew() -> None:
     assert balances(store) == {"a": 2, "b": 13}
 
 
-def test_a_decision_on_a_counter_that_moved_is_made_anew() -> None:
+@pytest.mark.parametrize(
+    "decider", [DECIDER, Decider(decide, DECIDER.evolve, needs)], ids=["moves it", "only reads it"]
+)
+def test_a_decision_on_a_counter_that_moved_is_made_anew(decider: Decider) -> None:
     store = Meddled()
     handle(store, Register("a", "ann"), Register("b", "bob"))
     store.meddling = [Register("c", "cat")]
-    unguarded = Decider(decide, DECIDER.evolve, needs)
-    assert rules(handle(store, Register("d", "dan"), decider=unguarded)) == ["full"]
+    assert rules(handle(store, Register("d", "dan"), decider=decider)) == ["full"]
     assert set(balances(store)) == {"a", "b", "c"}

@@ -7,7 +7,7 @@
 --              the ordinal of the last event that the batch puts on it (0: none) and its version then
 --   command_*  the commands in their order: how many events each has, the version of its first stream after it
 --   part_*     which streams a command rests on, in the commands' order; `part_events` is 0 for one it only reads
---   guard_*    the guards of commands, in the commands' order; at most one of a command for a key
+--   guard_*    the guards of commands, in the commands' order; at most one of a command changes a key
 --   event_*    the events in the commands' order: stream and command as ordinals and by name (`event_causes` are
 --              command ids), version, `event_befores` the ordinal of the event before it on its stream (0: none in
 --              this batch), `event_times` when it happened and `event_latest` the greatest of those so far, in
