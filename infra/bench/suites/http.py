@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
+from infra.bench.catalogue import fill
 from infra.bench.frame import Case, Runner, Suite
 from infra.bench.http_clients import Bulk, Singles
 from infra.bench.orders import Orders
@@ -22,6 +23,7 @@ _SERVERS = {"api": "ours", "bare-server": "floor", "api-one-by-one": _NAIVE}
 def _servers(place: Place) -> Iterator[dict[str, int]]:
     """The ports of the API, the bare server and the API without group commit, by who is measured on them."""
     ports = {}
+    fill(place)
     with ExitStack() as open_:
         for program, name in _SERVERS.items():
             ports[name] = free_port()

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 import psycopg2
 from confluent_kafka import Consumer, Producer
 
+from infra.bench.catalogue import fill
 from infra.bench.errors import BenchError
 from infra.bench.frame import Case, Sample, Suite, uncollected
 from infra.bench.kafka import BareProducer, new_topic, reader
@@ -22,6 +23,7 @@ _BATCH = 2000
 _PATIENCE = 60.0
 _GOOD = b'"status":200'
 _REPLY = b'{"id":"","partition":0,"offset":0,"status":200}'
+_SETTINGS: dict[str, str | int | float | bool] = {"linger.ms": 2, "compression.type": "lz4", "log_level": 3}
 Records = list[tuple[bytes, bytes]]
 
 
@@ -110,7 +112,6 @@ def _kafka(place: Place) -> Iterator[Case]:
         new_topic(place.kafka, f"{place.settings.namespace}.floor.{name}", domain.partitions)
         for name in ("commands", "replies")
     )
-    producer = Producer({"bootstrap.servers": place.kafka, "linger.ms": 2, "compression.type": "lz4", "log_level": 3})
 
     def records() -> Callable[[int], Records]:
         orders = Orders(domain, "order")
@@ -119,7 +120,9 @@ def _kafka(place: Place) -> Iterator[Case]:
             for id_, command in orders.commands(count)
         ]
 
+    fill(place)
     with ExitStack() as open_:
+        producer = open_.enter_context(closing(Producer(_SETTINGS | {"bootstrap.servers": place.kafka})))
         open_.enter_context(running(place, "intake"))
         replies = open_.enter_context(closing(reader(place.kafka, domain.replies_topic, domain.partitions)))
         answers = open_.enter_context(closing(reader(place.kafka, answered, domain.partitions)))
