@@ -6,6 +6,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -62,6 +63,10 @@ class _Connection(asyncio.Protocol):
         if not self.done.done():
             self.done.set_exception(BenchError(f"the server closed a connection: {error}"))
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.abort()
+
     def _send(self) -> None:
         self._sent = time.perf_counter()
         self._transport.write(self._requests.popleft())
@@ -77,7 +82,7 @@ class Singles:
         self._queues: list[deque[bytes]] = [deque() for _ in range(connections)]
         self._latencies: list[float] = []
         self._rate = _FIRST_RATE
-        self._connections = [self._connect(port, queue) for queue in self._queues]
+        self._port = port
 
     def run(self, seconds: float) -> Sample:
         # Twice what the last round would need, so that no connection runs out; the rest is for the next round.
@@ -85,27 +90,39 @@ class Singles:
         for number, queue in enumerate(self._queues):
             queue.extend(self._prepare(number, max(0, wanted - len(queue))))
         self._latencies.clear()
+        # Anew each time: while others are measured, a server closes connections that nobody uses.
+        connections = self._loop.run_until_complete(self._connect())
         with uncollected():
             processor, began = time.process_time(), time.perf_counter()
-            self._loop.run_until_complete(self._load(began + seconds))
+            self._loop.run_until_complete(_load(connections, began + seconds))
             duration, processor = time.perf_counter() - began, time.process_time() - processor
+        self._loop.run_until_complete(_close(connections))
         count = len(self._latencies)
         self._rate = count / duration
         return Sample(count, duration, tuple(self._latencies), {"client_us": processor / count * 1e6})
 
     def close(self) -> None:
-        """Close the connections."""
-        for connection in self._connections:
-            connection._transport.abort()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        """Close the event loop."""
         self._loop.close()
 
-    async def _load(self, deadline: float) -> None:
-        await asyncio.gather(*(connection.begin(deadline) for connection in self._connections))
+    async def _connect(self) -> list[_Connection]:
+        loop, made = asyncio.get_running_loop(), []
+        for waiting in self._queues:
+            _, connection = await loop.create_connection(
+                partial(_Connection, waiting, self._latencies), HOST, self._port
+            )
+            made.append(connection)
+        return made
 
-    def _connect(self, port: int, queue: deque[bytes]) -> _Connection:
-        made = self._loop.create_connection(lambda: _Connection(queue, self._latencies), HOST, port)
-        return self._loop.run_until_complete(made)[1]
+
+async def _load(connections: Sequence[_Connection], deadline: float) -> None:
+    await asyncio.gather(*(connection.begin(deadline) for connection in connections))
+
+
+async def _close(connections: Sequence[_Connection]) -> None:
+    for connection in connections:
+        connection.close()
+    await asyncio.sleep(0)
 
 
 class Bulk:
