@@ -40,11 +40,14 @@ def _tree(domain: Domain) -> Tree:
 
 def _commands(branch: Tree, domain: Domain) -> None:
     from producers.http.paths import command_paths
+    from schemas import stage_module
 
     root = f"/api/{domain.name}"
     branch.add(f"POST {root}/  {domain.commands[0].__name__}")
     for path, command in command_paths(domain).items():
         branch.add(f"POST {root}/{{id}}/{path}  {command.__name__}")
+    if stage_module("producers", domain).DECIDER.revert is not None:
+        branch.add(f"POST {root}/{{id}}/rollback  to an earlier version")
     branch.add(f"POST {root}/bulk  any of them, NDJSON")
 
 

@@ -1,24 +1,25 @@
 """When snapshots are taken, and what makes the code another one."""
 
+import asyncio
 import importlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from producers import Decider, MemoryEventStore
+from producers import CommandHandler, Decider, MemoryEventStore, Request
 from producers.cache import Known
 from producers.chains import Span
 from producers.fingerprints import fingerprint, modules_of
 from producers.snapshots import EVERY, Snapshots
-from producers.store import Snapshot
+from producers.store import Loaded, Recorded, Snapshot
 from schemas import Unavailable, discover, stage_module
-from tests.products import DECIDER, State, products
+from tests.products import DECIDER, AddProduct, ChangeProduct, State, products
 
 PRODUCTS = products()
 RULES = """
@@ -162,3 +163,43 @@ def test_pages_are_bounded_in_events_and_bytes(sizes: list[int], pages: list[tup
     span.positions.extend(range(len(sizes)))
     span.sizes.extend(sizes)
     assert list(span.pages()) == pages
+
+
+class Long(MemoryEventStore):
+    """Every stream is too long to be loaded at once, and the database goes away once while one is read."""
+
+    away = True
+
+    def load(self, after: Mapping[str, int], counters: Sequence[str] = (), claims: Sequence[str] = ()) -> Loaded:
+        loaded = super().load(after, counters, claims)
+        cut = {name: structs.replace(found, events=(), before=b"") for name, found in loaded.streams.items()}
+        return structs.replace(loaded, streams=cut)
+
+    def read_stream(self, stream: str, after: int = 0) -> Iterator[Recorded]:
+        for number, event in enumerate(super().read_stream(stream, after)):
+            if number == 2 and self.away:
+                self.away = False
+                raise Unavailable("PostgreSQL does not answer")
+            yield event
+
+
+def test_a_database_that_goes_away_while_a_long_stream_is_read_leaves_no_half_state() -> None:
+    store = Long(PRODUCTS)
+
+    async def process(*prices: int) -> list[int]:
+        handler = CommandHandler(PRODUCTS, DECIDER, store)
+        made = [ChangeProduct(product_id="p", name="CD", price=price) for price in prices]
+        receipts = [await handler.handle(Request(command, str(command.price))) for command in made]
+        await handler.close()
+        return [receipt.version for receipt in receipts]
+
+    async def begin() -> None:
+        handler = CommandHandler(PRODUCTS, DECIDER, store)
+        await handler.handle(Request(AddProduct(product_id="p", name="CD", price=0), "add"))
+        await handler.close()
+
+    asyncio.run(begin())
+    assert asyncio.run(process(1, 2, 3)) == [2, 3, 4]
+    assert asyncio.run(process(4)) == [5]
+    assert not store.away
+    assert [event.version for event in store.read(0, 10)] == [1, 2, 3, 4, 5]
