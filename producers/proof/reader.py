@@ -13,10 +13,10 @@ from producers.hashing import NO_HASH
 from producers.sql import query
 from schemas import Domain, Unavailable
 
-# Pages are read by key whatever the statistics say. The look-ups after a finding may take long.
+# Pages are read by key whatever the statistics say, and put together by hash. Look-ups after a finding may take long.
 _OPTIONS = (
     f"{SESSION} -c statement_timeout=0 -c default_transaction_read_only=on -c jit=off -c enable_seqscan=off"
-    " -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    " -c enable_bitmapscan=off -c enable_nestloop=off -c enable_mergejoin=off"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -5,7 +5,9 @@ WITH RECURSIVE chain AS (
     UNION ALL
     SELECT e.position, e.previous, c.step + 1
     FROM chain c
-    JOIN events e ON e.domain = %(domain)s AND e.position = c.previous
+    CROSS JOIN LATERAL (
+        SELECT position, previous FROM events v WHERE v.domain = %(domain)s AND v.position = c.previous LIMIT 1
+    ) e
     WHERE c.step < %(limit)s AND c.previous < c.position
 )
 SELECT count(*), min(position), min(previous),
@@ -24,6 +26,6 @@ FROM (
            AND (substring(e.data FOR 9) <> '\x7b2274797065223a22'
                 OR substring(e.data FROM 10 FOR octet_length(e.type) + 1) = convert_to(e.type || '"', 'UTF8')) AS sound
     FROM chain c
-    JOIN events e ON e.domain = %(domain)s AND e.position = c.position
-    LEFT JOIN events p ON p.domain = %(domain)s AND p.position = e.previous
+    CROSS JOIN LATERAL (SELECT * FROM events WHERE domain = %(domain)s AND position = c.position LIMIT 1) e
+    LEFT JOIN LATERAL (SELECT * FROM events WHERE domain = %(domain)s AND position = e.previous LIMIT 1) p ON true
 ) page

@@ -1,15 +1,14 @@
 -- Checks the events of one page after a position that is known to be good and ends an append, whose digest and time
 -- are given. The formulas are in producers/hashing.py. Answers one row: how many events the page has and the last of
 -- them; the first event that is not right by itself and the first event of the first append whose digest is not
--- right (null: all are); and position, digest and time of the page's last whole append.
-WITH page AS MATERIALIZED (
+-- right (null: all are); and position, digest and time of the page's last whole append. The events before are fetched
+-- as one sorted array of positions, which costs half of what probing for each one does.
+WITH checked AS MATERIALIZED (
     SELECT e.position, e.time, e.watermark, e.hash, e.digest,
-           count(e.digest) OVER (chain ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS append,
-           e.position - row_number() OVER chain = %(after)s
-           AND CASE WHEN e.previous = 0 THEN e.version = 1
+           CASE WHEN e.previous = 0 THEN e.version = 1
                ELSE e.previous < e.position AND p.version = e.version - 1 AND p.stream = e.stream
                     AND p.partition_key = e.partition_key
-               END
+           END
            AND e.hash = sha256(coalesce(p.hash, decode(repeat('00', 32), 'hex')) || convert_to(concat_ws(
                    E'\x1f', e.domain, e.stream, e.version, e.command || ':' || e.number, e.partition_key,
                    coalesce(e.correlation, ''), coalesce(e.traceparent, ''), ''
@@ -17,9 +16,21 @@ WITH page AS MATERIALIZED (
            AND (substring(e.data FOR 9) <> '\x7b2274797065223a22'
                 OR substring(e.data FROM 10 FOR octet_length(e.type) + 1) = convert_to(e.type || '"', 'UTF8')) AS sound
     FROM events e
-    LEFT JOIN events p ON p.domain = %(domain)s AND p.position = e.previous
+    LEFT JOIN (
+        SELECT position, stream, version, partition_key, hash
+        FROM events
+        WHERE domain = %(domain)s AND position < %(after)s + %(limit)s AND position = ANY (ARRAY(
+            SELECT previous FROM events
+            WHERE domain = %(domain)s AND position > %(after)s AND position <= %(after)s + %(limit)s AND previous > 0
+            ORDER BY previous
+        ))
+    ) p ON p.position = e.previous
     WHERE e.domain = %(domain)s AND e.position > %(after)s AND e.position <= %(after)s + %(limit)s
-    WINDOW chain AS (ORDER BY e.position)
+), page AS MATERIALIZED (
+    SELECT position, time, watermark, hash, digest, sound AND position - row_number() OVER chain = %(after)s AS sound,
+           count(digest) OVER (chain ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS append
+    FROM checked
+    WINDOW chain AS (ORDER BY position)
 ), appends AS MATERIALIZED (
     SELECT first, last, digest, latest,
            earliest = latest AND latest > lag(latest, 1, %(time)s::timestamptz) OVER chain

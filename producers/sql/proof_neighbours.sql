@@ -28,5 +28,5 @@ LEFT JOIN LATERAL (
     WHERE domain = %(domain)s AND position IN (%(position)s - 1, %(position)s + 1) AND command = e.command
     LIMIT 1
 ) k ON true
-LEFT JOIN streams o ON o.domain = %(domain)s AND o.stream = e.stream
+LEFT JOIN LATERAL (SELECT * FROM streams WHERE domain = %(domain)s AND stream = e.stream LIMIT 1) o ON true
 WHERE e.domain = %(domain)s AND e.position = %(position)s

@@ -11,7 +11,7 @@ SELECT e.position, e.previous, e.version, e.time, e.number, e.stream, e.partitio
        AND substring(e.data FROM 10 FOR octet_length(e.type) + 1) <> convert_to(e.type || '"', 'UTF8'),
        e.watermark, e.correlation, e.traceparent
 FROM events e
-LEFT JOIN events p ON p.domain = %(domain)s AND p.position = e.previous
-LEFT JOIN commands c ON c.domain = %(domain)s AND c.command = e.command
+LEFT JOIN LATERAL (SELECT * FROM events WHERE domain = %(domain)s AND position = e.previous LIMIT 1) p ON true
+LEFT JOIN LATERAL (SELECT * FROM commands WHERE domain = %(domain)s AND command = e.command LIMIT 1) c ON true
 WHERE e.domain = %(domain)s AND e.position > %(after)s AND e.position <= %(after)s + %(limit)s
 ORDER BY e.position

@@ -12,13 +12,19 @@ WITH RECURSIVE page AS MATERIALIZED (
            e.stream = s.stream AND e.version = s.version AND e.hash = s.hash
            AND e.partition_key = s.partition_key AS sound
     FROM page s
-    LEFT JOIN events e ON e.domain = %(domain)s AND e.position = s.position
+    LEFT JOIN (
+        SELECT position, previous, version, stream, hash, partition_key
+        FROM events
+        WHERE domain = %(domain)s AND position = ANY (ARRAY(SELECT position FROM page ORDER BY position))
+    ) e ON e.position = s.position
 ), chain AS (
     SELECT position, previous, version FROM tips
     UNION ALL
     SELECT e.position, e.previous, e.version
     FROM chain c
-    JOIN events e ON e.domain = %(domain)s AND e.position = c.previous
+    CROSS JOIN LATERAL (
+        SELECT position, previous, version FROM events v WHERE v.domain = %(domain)s AND v.position = c.previous LIMIT 1
+    ) e
     WHERE c.position > %(upto)s
 )
 SELECT t.streams, t.last, t.bad, c.events
