@@ -9,9 +9,10 @@ Who alters all of them alike rewrites history consistently: only a signed checkp
 from producers.proof.findings import Finding, Kind
 from producers.proof.reader import Point, Reader, Row
 from producers.proof.suspects import Append, restored
-from schemas import Domain
+from schemas import Domain, Unavailable
 
 _WINDOW = 4_000
+_SUSPECTS = 1_000
 
 
 class Diagnosis:
@@ -28,6 +29,8 @@ class Diagnosis:
         size = _WINDOW
         while True:
             rows = self._reader.rows(self._good.position, size)
+            if self._good.position >= self._head and not rows:
+                raise Unavailable(f"what was wrong in {self._domain.key} was right when looked at again; run it again")
             end = next((n for n, row in enumerate(rows, 1) if row.digest is not None), 0)
             gap = next((n for n, row in enumerate(rows, self._good.position + 1) if row.position != n), None)
             if gap is None and len(rows) < size:
@@ -148,7 +151,8 @@ class Diagnosis:
         return None
 
     def _inserted(self, append: Append, later: list[Row]) -> Finding | None:
-        for row in append.rows:
+        suspects = [row for row in append.rows if row.home != row.position]
+        for row in suspects[:_SUSPECTS]:
             if append.without(row).is_right():
                 return self._at(row, "inserted-row", "without this row the digest of its append is right")
         end = next((n for n, row in enumerate(later, 1) if row.digest is not None), 0)
@@ -183,10 +187,8 @@ class Diagnosis:
         if odd:
             return self._altered(odd, "altered-metadata", "time", "the events of one append have one time")
         for row in append.rows:
-            position, tip = self._reader.ask("proof_successor", position=row.position, stream=row.stream) or (
-                None,
-                None,
-            )
+            found = self._reader.ask("proof_successor", position=row.position, stream=row.stream)
+            position, tip = found or (None, None)
             follower = self._reader.row(position) if position else None
             if (follower and follower.hash != follower.right) or (tip is not None and bytes(tip) != row.hash):
                 detail = "the row was rewritten, its hash too; what follows in its stream does not continue it"

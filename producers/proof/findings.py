@@ -37,7 +37,7 @@ class Finding(Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Struct, frozen=True):
-    """What was verified of a domain: its head, from which position on, up to where all is good, and how much."""
+    """What was verified of a domain: its end, from which position on, up to where all is good, and how much."""
 
     domain: str
     head: int

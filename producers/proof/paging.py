@@ -1,4 +1,4 @@
-"""Pages of a size that keeps each statement short, so that no old snapshot slows the appends."""
+"""Pages of a size and at a pace that leave the appends alone: no old snapshots, and half a share of a busy machine."""
 
 import time
 from collections.abc import Callable
@@ -11,15 +11,21 @@ _FIRST, _LEAST, _MOST = 1_000, 100, 50_000
 
 
 class Pages:
-    """Chooses the size of the next page from how long the last one took."""
+    """Chooses the size of the next page from how long the last one took, and pauses while the machine is busy."""
 
     def __init__(self) -> None:
         self.size = _FIRST
+        self._best = float("inf")
 
     def timed(self, read: Callable[[Key, int], T], after: Key) -> T:
-        """What `read(after, size)` answers; the next size aims at 50 ms."""
+        """What `read(after, size)` answers; the next size aims at 50 ms.
+
+        What it took longer than the fastest page did in proportion, others needed the machine: for as long it pauses.
+        """
         began = time.monotonic()
         answer = read(after, self.size)
-        factor = _SECONDS / max(time.monotonic() - began, 1e-6)
-        self.size = round(min(max(self.size * min(factor, 2), _LEAST), _MOST))
+        took = max(time.monotonic() - began, 1e-6)
+        self._best = min(self._best, took / self.size)
+        time.sleep(max(took - self._best * self.size, 0))
+        self.size = round(min(max(self.size * min(_SECONDS / took, 2), _LEAST), _MOST))
         return answer

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from psycopg2.errors import QueryCanceled
+from psycopg2.errors import QueryCanceled, UndefinedTable
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from producers.connections import FAULTS, SESSION, connect
 from producers.hashing import NO_HASH
 from producers.sql import query
-from schemas import Domain, Unavailable
+from schemas import Domain, Fatal, Unavailable
 
 # Pages are read by key whatever the statistics say, and put together by hash. Look-ups after a finding may take long.
 _OPTIONS = (
@@ -34,7 +34,6 @@ class EventsPage(NamedTuple):
     first append with a bad digest, `end` the end of the page's last whole append."""
 
     events: int
-    last: int | None
     bad: int | None
     bad_append: int | None
     end: Point | None
@@ -100,10 +99,10 @@ class Reader:
 
     def check_events(self, after: Point, limit: int) -> EventsPage:
         """Check the next `limit` events after the end of a good append."""
-        events, last, bad, bad_append, *end = self._one(
+        events, bad, bad_append, *end = self._one(
             "proof_events", after=after.position, digest=after.digest, time=after.time, limit=limit
         )
-        return EventsPage(events, last, bad, bad_append, _point(*end))
+        return EventsPage(events, bad, bad_append, _point(*end))
 
     def check_streams(self, after: str, limit: int, upto: int) -> tuple[int, str | None, str | None, int]:
         """Check the next rows of streams: how many, the last, the first bad one, and their events up to `upto`."""
@@ -148,6 +147,8 @@ class Reader:
                 return cursor.fetchall()
         except QueryCanceled:
             raise KeyboardInterrupt from None
+        except UndefinedTable as error:
+            raise Fatal("the database has no tables yet; `headrace prepare` makes them") from error
         except FAULTS as error:
             raise _unavailable(error) from error
 

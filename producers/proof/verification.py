@@ -33,8 +33,7 @@ class Verification:
     def run(self, since: int = 0, checkpoints: Sequence[Checkpoint] = ()) -> Report:
         """Verify all events after the append that `since` falls into, and what depends on them."""
         began = time.monotonic()
-        head, last = self.reader.head()
-        self.head = max(point.position if point else 0 for point in (head, last))
+        head, last = self._take_head()
         start = self.reader.start(since) if since else Point()
         self.since = self.good = start.position
         finding = self._events(start)
@@ -42,33 +41,31 @@ class Verification:
             finding = self._head(head, last) or finding
         if not finding:
             finding = self._streams() or self._commands()
-        findings = [finding] if finding else []
-        findings += compare(self.reader, checkpoints)
-        return Report(
-            domain=self.domain.key,
-            head=head.position if head else 0,
-            since=self.since,
-            good=self.good,
-            checkpoints=len(checkpoints),
-            seconds=round(time.monotonic() - began, 3),
-            findings=tuple(findings),
-            **self.counts,
+        return self._report(
+            began, [*([finding] if finding else []), *compare(self.reader, checkpoints)], len(checkpoints)
         )
 
     def run_stream(self, stream: str) -> Report:
         """Verify one stream, from its last event back to its first. Raises NotFound when there is nothing of it."""
         began = time.monotonic()
-        head, last = self.reader.head()
-        self.head = last.position if last else 0
+        self._take_head()
         finding = self._stream(stream)
+        return self._report(began, [finding] if finding else [])
+
+    def _take_head(self) -> tuple[Point | None, Point | None]:
+        points = self.reader.head()
+        self.head = max(point.position if point else 0 for point in points)
+        return points
+
+    def _report(self, began: float, findings: list[Finding], checkpoints: int = 0) -> Report:
         return Report(
             domain=self.domain.key,
-            head=head.position if head else 0,
-            since=0,
+            head=self.head,
+            since=self.since,
             good=self.good,
-            checkpoints=0,
+            checkpoints=checkpoints,
             seconds=round(time.monotonic() - began, 3),
-            findings=(finding,) if finding else (),
+            findings=tuple(findings),
             **self.counts,
         )
 

@@ -1,6 +1,6 @@
 -- Checks the events of one page after a position that is known to be good and ends an append, whose digest and time
--- are given. The formulas are in producers/hashing.py. Answers one row: how many events the page has and the last of
--- them; the first event that is not right by itself and the first event of the first append whose digest is not
+-- are given. The formulas are in producers/hashing.py. Answers one row: how many events the page has;
+-- the first event that is not right by itself and the first event of the first append whose digest is not
 -- right (null: all are); and position, digest and time of the page's last whole append. The events before are fetched
 -- as one sorted array of positions, which costs half of what probing for each one does.
 WITH checked AS MATERIALIZED (
@@ -46,7 +46,7 @@ WITH checked AS MATERIALIZED (
     ) a
     WINDOW chain AS (ORDER BY append)
 )
-SELECT p.events, p.last, p.bad, a.bad, l.last, l.digest, l.latest
-FROM (SELECT count(*) AS events, max(position) AS last, min(position) FILTER (WHERE sound IS NOT TRUE) AS bad FROM page) p
+SELECT p.events, p.bad, a.bad, l.last, l.digest, l.latest
+FROM (SELECT count(*) AS events, min(position) FILTER (WHERE sound IS NOT TRUE) AS bad FROM page) p
 CROSS JOIN (SELECT min(first) FILTER (WHERE sound IS NOT TRUE) AS bad FROM appends) a
 LEFT JOIN LATERAL (SELECT * FROM appends ORDER BY last DESC LIMIT 1) l ON true
