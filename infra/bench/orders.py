@@ -206,3 +206,8 @@ def _at(step: int) -> datetime:
 def batches(writes: Sequence[Write], size: int) -> list[Sequence[Write]]:
     """The writes in batches."""
     return [writes[start : start + size] for start in range(0, len(writes), size)]
+
+
+def lines(commands: Sequence[tuple[str, Command]]) -> bytes:
+    """NDJSON of commands with their ids, as the bulk route takes it."""
+    return b"".join([b'{"id":"%b","command":%b}\n' % (id_.encode(), encode(command)) for id_, command in commands])

@@ -90,3 +90,12 @@ def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
         return True
     return False
+
+
+@contextmanager
+def serving(place: Place, program: str) -> Iterator[int]:
+    """The port of a program that serves HTTP, started as in `running`, once it listens."""
+    port = free_port()
+    with running(place, program, port=port) as process:
+        process.until(lambda: listens(port), f"{program} listens")
+        yield port

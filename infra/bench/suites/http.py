@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 
 from infra.bench.catalogue import fill
 from infra.bench.frame import Case, Runner, Suite
 from infra.bench.http_clients import Bulk, Singles
-from infra.bench.orders import Orders
+from infra.bench.orders import Orders, lines
 from infra.bench.place import Place
-from infra.bench.process import free_port, listens, running
+from infra.bench.process import serving
 from infra.stack.ports import HOST
 from producers.http.paths import command_paths
 from schemas import Command, Domain, encode
@@ -22,14 +21,9 @@ _SERVERS = {"api": "ours", "bare-server": "floor", "api-one-by-one": _NAIVE}
 @contextmanager
 def _servers(place: Place) -> Iterator[dict[str, int]]:
     """The ports of the API, the bare server and the API without group commit, by who is measured on them."""
-    ports = {}
     fill(place)
     with ExitStack() as open_:
-        for program, name in _SERVERS.items():
-            ports[name] = free_port()
-            process = open_.enter_context(running(place, program, port=ports[name]))
-            process.until(partial(listens, ports[name]), f"{program} listens")
-        yield ports
+        yield {name: open_.enter_context(serving(place, program)) for program, name in _SERVERS.items()}
 
 
 @contextmanager
@@ -38,7 +32,7 @@ def _bulk(place: Place) -> Iterator[Case]:
 
     def runner(name: str, port: int) -> Runner:
         orders = Orders(domain, f"{name[0]}-{port}")
-        return Bulk(port, f"/api/{domain.name}/bulk", lambda count: _lines(orders.commands(count)))
+        return Bulk(port, f"/api/{domain.name}/bulk", lambda count: lines(orders.commands(count)))
 
     with _servers(place) as ports:
         runners = {name: runner(name, port) for name, port in ports.items()}
@@ -76,10 +70,6 @@ def _single(place: Place) -> Iterator[Case]:
             unit="commands",
             goals={"rate": 4_000, "p99_ms": 50, f"ratios.{_NAIVE}": 2},
         )
-
-
-def _lines(commands: list[tuple[str, Command]]) -> bytes:
-    return b"".join([b'{"id":"%b","command":%b}\n' % (id_.encode(), encode(command)) for id_, command in commands])
 
 
 def _request(domain: Domain, paths: dict[type[Command], str], id_: str, command: Command) -> bytes:

@@ -1,9 +1,11 @@
-"""`bench intake`: commands over Kafka, each validated, stored and answered, with the intake in a process of its own."""
+"""`bench intake`: commands over Kafka and from files, each validated, stored and answered by a process of its own."""
 
 import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg2
 from confluent_kafka import Consumer, Producer
@@ -11,11 +13,17 @@ from confluent_kafka import Consumer, Producer
 from infra.bench.catalogue import fill
 from infra.bench.errors import BenchError
 from infra.bench.frame import Case, Sample, Suite, uncollected
+from infra.bench.http_clients import Bulk
 from infra.bench.kafka import BareProducer, new_topic, reader
-from infra.bench.orders import Orders
+from infra.bench.orders import Orders, lines
 from infra.bench.place import Place
-from infra.bench.process import running
+from infra.bench.process import running, serving
 from infra.bench.sql import query
+from infra.ingest.lines import Lines
+from infra.ingest.run import Ingestion
+from infra.ingest.source import Source
+from infra.ingest.state import fingerprint, journal
+from infra.stack.ports import HOST
 from schemas import encode
 
 _LEAST = 200
@@ -134,8 +142,59 @@ def _kafka(place: Place) -> Iterator[Case]:
         )
 
 
+class Ingest:
+    """`headrace ingest` of a file of so many commands, without the start of its process."""
+
+    def __init__(self, place: Place, url: str, folder: Path) -> None:
+        self._domain = place.orders
+        self._url = url
+        self._folder = folder
+        self._orders = Orders(place.orders, "order")
+        self._rate = 0.0
+
+    def run(self, seconds: float) -> Sample:
+        if not self._rate:
+            self._measure(_LEAST)
+        return self._measure(max(int(self._rate * seconds), _LEAST))
+
+    def _measure(self, count: int) -> Sample:
+        file = self._folder / "commands.ndjson"
+        file.write_bytes(lines(self._orders.commands(count)))
+        with uncollected():
+            began = time.perf_counter()
+            content = fingerprint(file)
+            with journal(self._folder, content) as kept:
+                refused = self._folder / "rejects"
+                work = Ingestion(
+                    Source.of(file), Lines(self._domain, content, None), self._url, kept, refused, lambda _: None
+                )
+                work.run()
+            duration = time.perf_counter() - began
+        if work.state.new != count:
+            raise BenchError(f"of {count} commands in a file, {work.state.new} were accepted")
+        self._rate = count / duration
+        return Sample(count, duration)
+
+
+@contextmanager
+def _file(place: Place) -> Iterator[Case]:
+    path = f"/api/{place.orders.name}/bulk"
+    orders = Orders(place.orders, "order")
+    fill(place)
+    with (
+        serving(place, "api") as port,
+        serving(place, "bare-server") as bare,
+        TemporaryDirectory(prefix="headrace-bench-") as folder,
+    ):
+        yield Case(
+            ours=Ingest(place, f"http://{HOST}:{port}{path}", Path(folder)),
+            floor=Bulk(bare, path, lambda count: lines(orders.commands(count))),
+            unit="commands",
+        )
+
+
 SUITE = Suite(
-    summary="Commands over Kafka, validated, stored and answered.",
+    summary="Commands over Kafka and from files, validated, stored and answered.",
     needs=("postgres", "kafka"),
-    cases={"kafka": _kafka},
+    cases={"kafka": _kafka, "file": _file},
 )
