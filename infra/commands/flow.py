@@ -49,6 +49,8 @@ def _commands(branch: Tree, domain: Domain) -> None:
     if stage_module("producers", domain).DECIDER.revert is not None:
         branch.add(f"POST {root}/{{id}}/rollback  to an earlier version")
     branch.add(f"POST {root}/bulk  any of them, NDJSON")
+    intake = f"{domain.commands_topic} -> {domain.replies_topic}, {domain.command_dead_letters_topic}"
+    branch.add(f"{intake}  group {domain.intake_group}")
 
 
 def _load(branch: Tree, domain: Domain) -> None:

@@ -68,17 +68,20 @@ class Term:
                 self._balance()
             if self._failure is not None:
                 raise self._failure
-        except KafkaException as error:
-            raise Unavailable(f"Kafka: {error.args[0].str()}", rule="kafka-unavailable") from error
-        except BaseException:
+        except BaseException as error:
             self._ended = True
+            if isinstance(error, KafkaException):
+                raise Unavailable(f"Kafka: {error.args[0].str()}", rule="kafka-unavailable") from error
             raise
         finally:
             await self._end()
 
     async def _end(self) -> None:
         if not self._ended:
-            await self._in_thread(self._consumer.close)
+            try:
+                await self._in_thread(self._consumer.close)
+            except (KafkaException, HeadraceError) as error:
+                log.warning("%s: what was read last is not answered yet: %s", self._domain.commands_topic, error)
         self._ended = True
         stuck = not all([await lane.abandon(_ABANDON_SECONDS) for lane in self._lanes.values()])
         if stuck:
