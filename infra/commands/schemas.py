@@ -13,9 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from infra.config import Settings
 from infra.contract.changes import Change, changes, missing
 from infra.contract.released import Document, document, released, write
-from schemas import Domain, Invalid, Refused
-
-_Domains = dict[str, Domain]
+from schemas import Domain, Refused
 
 
 @click.group("schemas")
@@ -41,7 +39,7 @@ def check(settings: Settings, name: str | None, against: str, jobs: int | None, 
     Looks at all domains, or at DOMAIN. Ends with 1 when a change is breaking and nothing covers it, or when an event
     does not load.
     """
-    known, out, good = _asked(settings, name), Console(highlight=False, soft_wrap=True, stderr=as_json), True
+    known, out, good = _selected(settings, name), Console(highlight=False, soft_wrap=True, stderr=as_json), True
     before = released()
     gone = [] if name else [each for each in before if each not in known]
     for domain_name in [*known, *gone]:
@@ -68,7 +66,7 @@ def release(settings: Settings, name: str, accept_breaking: bool) -> None:
 
     Refuses when a change is breaking and nothing covers it.
     """
-    domain, before = _asked(settings, name)[name], released().get(name)
+    domain, before = _selected(settings, name)[name], released().get(name)
     breaking = [each for each in changes(domain, before) if each.breaking] if before else []
     if breaking and not accept_breaking:
         first = breaking[0]
@@ -107,13 +105,10 @@ def export(settings: Settings, out: Path, only_check: bool) -> None:
     click.echo(f"{len(documents)} documents in {out}: {', '.join(documents)}")
 
 
-def _asked(settings: Settings, name: str | None) -> _Domains:
-    from infra.pipeline import domains
+def _selected(settings: Settings, name: str | None) -> dict[str, Domain]:
+    from infra.pipeline import selected
 
-    known = domains(settings)
-    if name is not None and name not in known:
-        raise Invalid(f"there is no domain {name!r}; there are {', '.join(known)}", field="domain")
-    return known if name is None else {name: known[name]}
+    return {domain.name: domain for domain in selected(settings, name)}
 
 
 def _against_release(domain: Domain | None, before: Document | None, name: str, out: Console) -> list[Change]:

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
+import psycopg2.errors
 from msgspec import Struct
 
 from producers import PostgresEventStore
@@ -21,7 +23,7 @@ from producers.connections import READER, Connections
 from producers.sql import query
 from schemas import Domain, HeadraceError, Unavailable, discover, event_decoder, explained
 
-RANGE = 20_000
+RANGE = 5_000
 _PAGE = 2_000
 _KEPT = 20
 
@@ -57,11 +59,9 @@ class Scan:
 def scan(url: str, domain: Domain, show: Callable[[Scan], None], jobs: int | None = None) -> Scan:
     """Scan the history of a domain that `discover` finds. `show` is called as it goes on.
 
-    Raises Unavailable when the database does not answer.
+    Raises Unavailable when the database does not answer or has no tables yet.
     """
-    store = PostgresEventStore(url, domain, role=READER)
-    found, began = Scan(store.head().position), time.monotonic()
-    store.close()
+    found, began = Scan(_head(url, domain)), time.monotonic()
     ranges = iter(range(0, found.head, RANGE))
     show(found)
     for outcome in _in_processes(url, domain, ranges, jobs or os.cpu_count() or 1):
@@ -96,6 +96,16 @@ def scan_range(url: str, domain: Domain, after: int, upto: int) -> tuple[int, in
         connections.close()
 
 
+def _head(url: str, domain: Domain) -> int:
+    store = PostgresEventStore(url, domain, role=READER)
+    try:
+        return store.head().position
+    except psycopg2.errors.UndefinedTable as error:
+        raise Unavailable("the database has no events tables yet: `headrace prepare` makes them") from error
+    finally:
+        store.close()
+
+
 def _why(error: Exception) -> tuple[str, str]:
     if isinstance(error, msgspec.ValidationError):
         return explained(error)
@@ -109,11 +119,12 @@ def _in_processes(
 ) -> Iterator[tuple[int, int, list[BadEvent]]]:
     """The outcomes of all ranges as they come; no more than two a process are under way."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_to_parent) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
         under_way: set[Future[tuple[int, int, list[BadEvent]]]] = set()
         while True:
             for after in ranges:
-                under_way.add(pool.submit(_scan_named, url, domain.namespace, domain.name, after, after + RANGE))
+                with _interrupts_left_to_parent():
+                    under_way.add(pool.submit(_scan_named, url, domain.namespace, domain.name, after, after + RANGE))
                 if len(under_way) == 2 * jobs:
                     break
             if not under_way:
@@ -126,8 +137,14 @@ def _in_processes(
                     raise Unavailable("a process that read history was killed; run it again") from error
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_left_to_parent() -> Iterator[None]:
+    """Processes that are started in it never see Ctrl-C; here it comes at the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _scan_named(url: str, namespace: str, name: str, after: int, upto: int) -> tuple[int, int, list[BadEvent]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.contract.history import scan_range
+from infra.stack import Addresses
 from producers import PostgresEventStore
 from schemas import Domain, encode
 from tests.architecture.source import PACKAGES, ROOT
@@ -77,6 +78,11 @@ def test_a_planted_breaking_change_ends_with_one_until_it_is_covered(tree: Path)
 def test_a_domain_that_is_not_there_is_said() -> None:
     done = _headrace(ROOT, "check", "odors", "--against", "released")
     assert (done.returncode, "there is no domain 'odors'" in done.stderr) == (1, True)
+
+
+def test_a_database_without_tables_is_said(servers: Addresses) -> None:
+    done = _headrace(ROOT, "check", "orders", "--against", "history", HEADRACE_POSTGRES=servers.postgres)
+    assert (done.returncode, "`headrace prepare`" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
 
 
 def _store(postgres: str, domain: Domain, *data: bytes, stream: str = "a-1") -> None:
