@@ -8,7 +8,7 @@ Who alters all of them alike rewrites history consistently: only a signed checkp
 
 from producers.proof.findings import Finding, Kind
 from producers.proof.reader import Point, Reader, Row
-from producers.proof.suspects import Append, restored
+from producers.proof.suspects import Append, broken, restored
 from schemas import Domain, Unavailable
 
 _WINDOW = 4_000
@@ -204,9 +204,11 @@ class Diagnosis:
         return self._altered(last, "altered-metadata", "time or watermark", "the hashes of its append are right")
 
     def _content(self, row: Row) -> Finding:
-        """The row's hash is not that of its content."""
-        if row.mistyped and row.hash == row.right:
-            return self._altered(row, "altered-metadata", "type", "its data has another type")
+        """The row's hash is not that of its content, or the row does not continue its stream."""
+        if row.hash == row.right:
+            if row.mistyped:
+                return self._altered(row, "altered-metadata", "type", "its data has another type")
+            return self._altered(row, "altered-metadata", broken(row), "it does not continue its stream")
         field = restored(self._domain, self._reader, row)
         if field:
             return self._altered(row, "altered-metadata", field, "with the value that its stream has the hash is right")

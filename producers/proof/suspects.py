@@ -77,6 +77,16 @@ class Append:
         return next((row for row in self.rows if row.time != common), None)
 
 
+def broken(row: Row) -> str:
+    """The column in which a row with a right hash does not continue its stream."""
+    stream, version, key = row.before[:3] if row.before else (row.stream, 0, row.key)
+    if row.version != version + 1:
+        return "version"
+    if row.stream != stream:
+        return "stream"
+    return "partition_key" if row.key != key else "previous"
+
+
 def restored(domain: Domain, reader: Reader, row: Row) -> str | None:
     """The column that was altered: the one whose value, taken from what else is stored, makes the hash right."""
     found = reader.ask("proof_neighbours", position=row.position, stream=row.stream)

@@ -125,6 +125,20 @@ def test_altered_metadata_is_found_and_the_column_named(
     assert f"column {column}" in finding.detail
 
 
+@pytest.mark.parametrize(("column", "value"), [("version", 12), ("partition_key", "another")])
+@pytest.mark.parametrize("position", [8, 26])
+def test_what_does_not_continue_its_stream_is_found_although_all_hashes_are_right(
+    history: History, column: str, value: object, position: int
+) -> None:
+    def tamper(tamperer: Tamperer) -> None:
+        tamperer.put(position, column, value)
+        tamperer.rewrite()
+
+    finding = found(history, tamper)
+    assert (finding.kind, finding.position) == ("altered-metadata", position)
+    assert f"column {column}" in finding.detail
+
+
 @pytest.mark.parametrize("value", [b"\x00" * 32, b""])
 @pytest.mark.parametrize("position", [12, 30])
 def test_an_altered_digest_is_found(history: History, value: bytes, position: int) -> None:
