@@ -17,8 +17,9 @@ from tests.evolved import FIRST, SECOND, TODAY
 
 def test_todays_schemas_break_nothing_that_was_released() -> None:
     before, known = released(), discover()
-    assert before.keys() == known.keys()
-    found = [change for name, domain in known.items() for change in changes(domain, before[name])]
+    assert "orders" in before
+    assert before.keys() <= known.keys()
+    found = [change for name, last in before.items() for change in changes(known[name], last)]
     assert [change for change in found if change.breaking] == []
 
 
