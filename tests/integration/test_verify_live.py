@@ -22,6 +22,7 @@ from tests.integration.proven import History
 from tests.order_commands import pay, place, ship
 from tests.pipeline import environment, until
 from tests.tampering import tampering
+from tests.writes import Writer
 
 
 @pytest.fixture
@@ -97,6 +98,18 @@ def test_every_column_of_every_kind_of_row_is_proven(postgres: str, orders: Doma
             with tampering(postgres, orders) as tamperer:
                 tamperer.put(77 if column == "position" else position, column, before)
     assert unseen == []
+    assert history.verify().findings == ()
+
+
+def test_other_domains_do_not_matter(postgres: str, orders: Domain) -> None:
+    history = History(postgres, orders)
+    history.append(1)
+    other = discover("elsewhere")["orders"]
+    store = PostgresEventStore(history.postgres, other)
+    store.append([Writer(other).write("a")])
+    store.close()
+    with tampering(history.postgres, other) as tamperer:
+        tamperer.set(1, data=b"{}")
     assert history.verify().findings == ()
 
 
