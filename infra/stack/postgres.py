@@ -27,7 +27,8 @@ _SETTINGS = {
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "min_wal_size": "256MB",
-    "max_wal_size": "2GB",
+    # A page's first change after a checkpoint is written whole: with many streams, rare checkpoints are the cheap ones.
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "max_connections": "100",
     "max_locks_per_transaction": "256",  # plans lock every partition of the events

@@ -26,6 +26,7 @@ _PEER = f"at {SMALL:,} events"
 # So many appends are older than the first measured one and younger than the reader's snapshot.
 AGE = 10_000
 _BATCH = 100
+_ACTIVE = 10_000
 _READ = 10_000
 
 
@@ -33,32 +34,41 @@ def _domain(place: Place, size: int) -> Domain:
     return discover(f"{place.settings.namespace}_{size}")["orders"]
 
 
-def _appending(open_: ExitStack, postgres: str, domain: Domain, size: int) -> Prepared[Sequence[Write]]:
-    filled = Filled(postgres, domain, size)
-    store = open_.enter_context(closing(PostgresEventStore(postgres, domain)))
+def _runner(store: PostgresEventStore, filled: Filled, batch: int, active: int) -> Prepared[Sequence[Write]]:
     return Prepared(
-        lambda parts: [filled.writes(_BATCH) for _ in range(parts)], lambda writes: append(store, writes), timed=True
+        lambda parts: [filled.writes(batch, active) for _ in range(parts)],
+        lambda writes: append(store, writes),
+        timed=True,
     )
 
 
 @contextmanager
 def _append(place: Place) -> Iterator[Case]:
+    """The same number of streams is active in both; and, as the worst case, all of the large one are."""
     with ExitStack() as open_:
-        large, small = (_appending(open_, place.postgres, _domain(place, size), size) for size in (LARGE, SMALL))
-        yield Case(ours=large, peers={_PEER: small}, goals={f"ratios.{_PEER}": 0.9})
+        at = {size: _filled(open_, place.postgres, _domain(place, size), size) for size in (LARGE, SMALL)}
+        yield Case(
+            ours=_runner(*at[LARGE], _BATCH, _ACTIVE),
+            peers={_PEER: _runner(*at[SMALL], _BATCH, _ACTIVE), "all streams active": _runner(*at[LARGE], _BATCH, 0)},
+            goals={f"ratios.{_PEER}": 0.9},
+        )
+
+
+def _filled(open_: ExitStack, postgres: str, domain: Domain, size: int) -> tuple[PostgresEventStore, Filled]:
+    filled = Filled(postgres, domain, size)
+    return open_.enter_context(closing(PostgresEventStore(postgres, domain))), filled
 
 
 def _reading(open_: ExitStack, postgres: str, domain: Domain, size: int) -> Prepared[int]:
-    Filled(postgres, domain, size)
+    Filled(postgres, domain, size, only_events=True)
     source = open_.enter_context(Source(postgres, domain))
-    last = size - 2 * _READ
 
     def read(after: int) -> int:
         return len(source.read(Checkpoint(after, mark(after).hex()))[1])
 
-    # Anywhere in the domain, as for a relay that was away.
-    random = Random(7)
-    return Prepared(lambda parts: [random.randrange(1, last // APPEND) * APPEND for _ in range(parts)], read)
+    # Near the end, where a relay reads.
+    random, first, last = Random(7), (size - SMALL) // APPEND + 1, (size - _READ) // APPEND
+    return Prepared(lambda parts: [random.randrange(first, last) * APPEND for _ in range(parts)], read)
 
 
 @contextmanager
@@ -77,23 +87,16 @@ def _snapshot(place: Place) -> Iterator[Case]:
         runners = []
         for at in (place.postgres, beside.postgres):
             domain = _domain(place, SMALL)
-            filled = Filled(at, domain, SMALL)
+            store, filled = _filled(open_, at, domain, SMALL)
             if at == place.postgres:
                 reader.set_session(isolation_level="REPEATABLE READ", readonly=True)
                 with reader.cursor() as cursor:
                     cursor.execute(query("old_snapshot"), {"domain": domain.key})
-            store = open_.enter_context(closing(PostgresEventStore(at, domain)))
             for _ in range(AGE):
-                append(store, filled.writes(1))
-            runners.append(_single(filled, store))
+                append(store, filled.writes(1, _ACTIVE))
+            runners.append(_runner(store, filled, 1, _ACTIVE))
         ours, without = runners
         yield Case(ours=ours, peers={"without the reader": without}, goals={"ratios.without the reader": 0.9})
-
-
-def _single(filled: Filled, store: PostgresEventStore) -> Prepared[Sequence[Write]]:
-    return Prepared(
-        lambda parts: [filled.writes(1) for _ in range(parts)], lambda writes: append(store, writes), timed=True
-    )
 
 
 SUITE = Suite(
