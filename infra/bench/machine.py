@@ -18,12 +18,13 @@ _PACKAGES = ("headrace", "confluent-kafka", "msgspec", "psycopg2-binary", "uvico
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores that this process may use, memory in GiB, system."""
+    """Processor, cores that this process may use, memory in GiB, system, and how many processes want to run."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

@@ -33,9 +33,12 @@ def run(
             raise Invalid(f"bench {name} has no case {case!r}; it has {', '.join(suite.cases)}", field="case")
     with servers(settings, suite.needs, say) as at:
         server, found = machine.postgres(at.postgres)
+        at_hand = machine.machine()
+        if at_hand["load"] > at_hand["cores"]:
+            say(f"The machine is busy (load {at_hand['load']} on {at_hand['cores']} cores): trust the ratios only.")
         yield {
             "bench": name,
-            "machine": machine.machine(),
+            "machine": at_hand,
             "versions": {**machine.versions(), "postgres": server},
             "settings": found,
             "seconds": seconds,

@@ -60,7 +60,8 @@ def _head(line: dict[str, Any]) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in line["settings"].items())
     versions = ", ".join(f"{name} {value}" for name, value in line["versions"].items())
     return escape(
-        f"{at['cpu']}, {at['cores']} cores, {at['memory_gib']} GiB, {at['system']}\n{settings}\n{versions}\n"
+        f"{at['cpu']}, {at['cores']} cores, {at['memory_gib']} GiB, {at['system']}, load {at['load']}\n"
+        f"{settings}\n{versions}\n"
         f"{line['seconds']:g} s for each in {line['rounds']} rounds, taken in turns; medians"
     )
 
