@@ -50,7 +50,7 @@ class Ingestion:
         """Go on where the last run was. False when there was none, or the API does not know what that run sent, as
         after a change of the database: then everything is sent."""
         before = self.journal.read()
-        if before is None or not self._known(before):
+        if before is None or not before.line or not self._known(before):
             return False
         self.state = before
         return True
