@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
 from producers.handler import CommandHandler
 from producers.history import Traveller
@@ -43,13 +44,13 @@ def rollback_route(
         tags=[name],
         operation_class=documents.rollback(Target),
     )
-    async def rollback(request: Request[Any, Any, Any], stream: FromPath[str]) -> Response[bytes]:
+    async def rollback(request: Request[Any, Any, Any], stream: FromPath[str]) -> ASGIApp:
         body = await request.body()
         version = _version(body)
         asked = request_of(request, Rollback(stream=stream, version=version), len(body))
         if handler.decider.revert is not None:
             asked.then = await run(lambda: traveller.state(stream, version))
-        return receipt_response(await handler.handle(asked), HTTPStatus.OK, {})
+        return receipt_response(await handler.handle(asked), HTTPStatus.OK)
 
     return rollback
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 from msgspec import UNSET
 
 from producers.handler import CommandHandler
@@ -49,11 +49,11 @@ def _first(root: str, handler: CommandHandler, kind: type[Command]) -> HTTPRoute
         tags=[handler.domain.name],
         operation_class=documents.command(handler.domain, kind, HTTPStatus.CREATED),
     )
-    async def begin(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def begin(request: Request[Any, Any, Any]) -> ASGIApp:
         body = await request.body()
         command = command_of(handler.domain, kind, body)
         receipt = await handler.handle(request_of(request, command, len(body)))
-        return receipt_response(receipt, HTTPStatus.CREATED, {"Location": f"{root}/{receipt.stream}"})
+        return receipt_response(receipt, HTTPStatus.CREATED, f"{root}/{receipt.stream}")
 
     return begin
 
@@ -67,10 +67,10 @@ def _further(root: str, handler: CommandHandler, path: str, kind: type[Command],
         tags=[handler.domain.name],
         operation_class=documents.command(handler.domain, kind, HTTPStatus.OK, stream=True, field=field),
     )
-    async def go_on(request: Request[Any, Any, Any], stream: FromPath[str]) -> Response[bytes]:
+    async def go_on(request: Request[Any, Any, Any], stream: FromPath[str]) -> ASGIApp:
         body = await request.body()
         command = command_at(handler.domain, kind, field, stream, body)
-        return receipt_response(await handler.handle(request_of(request, command, len(body))), HTTPStatus.OK, {})
+        return receipt_response(await handler.handle(request_of(request, command, len(body))), HTTPStatus.OK)
 
     return go_on
 
@@ -96,10 +96,32 @@ def _bulk(root: str, handler: CommandHandler) -> HTTPRouteHandler:
     return bulk
 
 
-def receipt_response(receipt: Receipt, status: HTTPStatus, headers: dict[str, str]) -> Response[bytes]:
-    """The response to a command that was stored."""
+class Answer:
+    """A response whose bytes are known, as an ASGI application: the framework's own way costs three times as much."""
+
+    __slots__ = ("_body", "_start")
+
+    def __init__(self, status: HTTPStatus, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        lengths = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        self._start: HTTPResponseStartEvent = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": lengths + headers,
+        }
+        self._body: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send(self._start)
+        await send(self._body)
+
+
+def receipt_response(receipt: Receipt, status: HTTPStatus, location: str = "") -> ASGIApp:
+    """The response to a command that was stored; `location` is where its stream is found."""
     reach("http.answering")
-    headers["ETag"] = f'"{receipt.version}"'
+    headers = [(b"etag", b'"%d"' % receipt.version)]
+    if location:
+        headers.append((b"location", location.encode()))
     if receipt.repeated is not UNSET:
-        headers["Idempotency-Replayed"] = "true"
-    return Response(encode(receipt), status_code=status, media_type="application/json", headers=headers)
+        headers.append((b"idempotency-replayed", b"true"))
+    return Answer(status, headers, encode(receipt))
