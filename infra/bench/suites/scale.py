@@ -84,18 +84,16 @@ def _snapshot(place: Place) -> Iterator[Case]:
     with ExitStack() as open_:
         beside = open_.enter_context(another(place.settings, Addresses(postgres=place.postgres), ("postgres",)))
         reader = open_.enter_context(closing(psycopg2.connect(place.postgres)))
-        runners = []
-        for at in (place.postgres, beside.postgres):
-            domain = _domain(place, SMALL)
-            store, filled = _filled(open_, at, domain, SMALL)
-            if at == place.postgres:
-                reader.set_session(isolation_level="REPEATABLE READ", readonly=True)
-                with reader.cursor() as cursor:
-                    cursor.execute(query("old_snapshot"), {"domain": domain.key})
+        domain = _domain(place, SMALL)
+        # Both are filled before either is used: filling ends with a checkpoint, and first changes after one are dear.
+        both = [_filled(open_, at, domain, SMALL) for at in (place.postgres, beside.postgres)]
+        reader.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with reader.cursor() as cursor:
+            cursor.execute(query("old_snapshot"), {"domain": domain.key})
+        for store, filled in both:
             for _ in range(AGE):
                 append(store, filled.writes(1, _ACTIVE))
-            runners.append(_runner(store, filled, 1, _ACTIVE))
-        ours, without = runners
+        ours, without = (_runner(store, filled, 1, _ACTIVE) for store, filled in both)
         yield Case(ours=ours, peers={"without the reader": without}, goals={"ratios.without the reader": 0.9})
 
 
