@@ -128,6 +128,13 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
 
         app.assignment.process = watched  # type: ignore[method-assign]  # to look at the records
         await app.start()
+        try:
+            return await consumed(app)
+        finally:
+            await app.assignment.close()
+            await app.stop()
+
+    async def consumed(app: FoldingApp) -> dict[int, int]:
         consumer = app.consumer
         assert isinstance(consumer, ChunkConsumer)
         fetcher = consumer._thread._ensure_consumer()._fetcher
@@ -137,12 +144,9 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
             assert app.failure is None, app.failure
             await asyncio.sleep(0.05)
         assert not consumer._acked
-        offsets = dict(app.gauges.offsets)
         rows = {name: len(table) for name, table in app.tables.items()}
-        assert rows == {"orders": len(source.ledger.status), "customers": len(source.ledger.counts)}
-        await app.assignment.close()
-        await app.stop()
-        return offsets
+        assert rows == {"orders": len(source.ledger.status), "customers": len(source.ledger.counts), "products": 0}
+        return dict(app.gauges.offsets)
 
     offsets = asyncio.run(asyncio.wait_for(run(), 60))
     assert {type(record).__name__ for record in seen} == {"DefaultRecord"}
