@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 from producers.hashing import SEPARATOR
-from producers.store import NewEvent, Part, Write
+from producers.store import Guard, NewEvent, Part, Write
 
 
 class Literal:
@@ -25,95 +25,139 @@ class Literal:
         return b"'" + self._data.replace(b"'", b"''") + b"'"
 
 
-class _Stream:
-    """A stream of the batch: its ordinal, its first part, the ordinal of its last event (0: none), its version."""
+class _Streams:
+    """The streams of a batch in the order of their ordinals (from 1), by columns."""
 
-    __slots__ = ("final", "first", "key", "last", "ordinal")
+    def __init__(self) -> None:
+        self.ordinals: dict[str, int] = {}
+        self.versions: list[int] = []
+        self.hashes: list[bytes] = []
+        self.keys: list[str] = []
+        self.lasts: list[int] = []
+        self.finals: list[int] = []
 
-    def __init__(self, ordinal: int, first: Write | Part) -> None:
-        self.ordinal = ordinal
-        self.first = first
-        self.key = first.partition_key
-        self.last = 0
-        self.final = first.version
+    def ordinal(self, part: Write | Part) -> int:
+        """The ordinal of the part's stream. Raises ValueError when the part does not build on those before it."""
+        found = self.ordinals.get(part.stream)
+        if found is None:
+            found = self.ordinals[part.stream] = len(self.ordinals) + 1
+            self.versions.append(part.version)
+            self.hashes.append(part.hash)
+            self.keys.append(part.partition_key)
+            self.lasts.append(0)
+            self.finals.append(part.version)
+        elif self.finals[found - 1] != part.version:
+            raise ValueError(f"the writes of the batch on stream {part.stream} do not build on each other")
+        return found
+
+    def add(self, ordinal: int, part: Write | Part, upto: int) -> tuple[int, int]:
+        """Note the part's events, the last of which is event `upto`; answers version and ordinal of those before."""
+        version, last = self.finals[ordinal - 1], self.lasts[ordinal - 1]
+        self.finals[ordinal - 1] = version + len(part.events)
+        self.lasts[ordinal - 1] = upto
+        self.keys[ordinal - 1] = part.partition_key
+        return version, last
 
 
 def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dict[str, Any]:
     """The parameters of `append.sql`. Raises ValueError when writes on one stream do not build on each other."""
-    streams: dict[str, _Stream] = {}
+    streams = _Streams()
     parts: list[tuple[int, int, int]] = []
     places: list[tuple[int, int, int, int, int]] = []  # stream, command, number, version, the event before it
-    names: list[str] = []
-    keys: list[str] = []
-    causes: list[str] = []
+    names: list[tuple[str, str, str]] = []  # command, stream, partition key
     events: list[NewEvent] = []
+    ends: list[int] = []
     for command, write in enumerate(writes, 1):
         number = 0
         for part in write.parts:
-            stream = streams.get(part.stream)
-            if stream is None:
-                stream = streams[part.stream] = _Stream(len(streams) + 1, part)
-            elif stream.final != part.version:
-                raise ValueError(f"the writes of the batch on stream {part.stream} do not build on each other")
-            parts.append((command, stream.ordinal, len(part.events)))
-            for event in part.events:
-                number += 1
-                stream.final += 1
-                places.append((stream.ordinal, command, number, stream.final, stream.last))
-                events.append(event)
-                names.append(part.stream)
-                keys.append(part.partition_key)
-                causes.append(write.command)
-                stream.last = len(events)
-                stream.key = part.partition_key
+            stream = streams.ordinal(part)
+            parts.append((command, stream, len(part.events)))
+            if not part.events:
+                continue
+            events += part.events
+            version, before = streams.add(stream, part, len(events))
+            name = (write.command, part.stream, part.partition_key)
+            for upto in range(len(events) - len(part.events) + 1, len(events) + 1):
+                number, version = number + 1, version + 1
+                places.append((stream, command, number, version, before))
+                names.append(name)
+                before = upto
+        ends.append(len(events))
     lengths = [len(event.data) for event in events]
-    touched = streams.values()
+    causes, stream_names, keys = _columns(names, 3)
+    part_commands, part_streams, part_events = _columns(parts, 3)
+    event_streams, event_commands, event_numbers, event_versions, event_befores = _columns(places, 5)
     return {
         "domain": domain,
         "lateness": lateness,
-        "stream_names": _texts(streams),
-        "stream_versions": _numbers(stream.first.version for stream in touched),
-        "stream_hashes": _bytes(stream.first.hash for stream in touched),
-        "stream_keys": _texts(stream.key for stream in touched),
-        "stream_lasts": _numbers(stream.last for stream in touched),
-        "stream_finals": _numbers(stream.final for stream in touched),
-        "command_ids": _texts(write.command for write in writes),
-        "command_fingerprints": _bytes(write.fingerprint for write in writes),
-        "command_events": _numbers(write.amount for write in writes),
-        "command_versions": _numbers(write.version + len(write.events) for write in writes),
+        "stream_names": _texts(streams.ordinals),
+        "stream_versions": _numbers(streams.versions),
+        "stream_hashes": _bytes(streams.hashes),
+        "stream_keys": _texts(streams.keys),
+        "stream_lasts": _numbers(streams.lasts),
+        "stream_finals": _numbers(streams.finals),
+        "command_ids": _texts([write.command for write in writes]),
+        "command_fingerprints": _bytes([write.fingerprint for write in writes]),
+        "command_events": _numbers([write.amount for write in writes]),
+        "command_ends": _numbers(ends),
+        "command_versions": _numbers([write.version + len(write.events) for write in writes]),
         "command_correlations": _optional([write.correlation for write in writes]),
         "command_traceparents": _optional([write.traceparent for write in writes]),
-        "part_commands": _numbers(part[0] for part in parts),
-        "part_streams": _numbers(part[1] for part in parts),
-        "part_events": _numbers(part[2] for part in parts),
+        "part_commands": _numbers(part_commands),
+        "part_streams": _numbers(part_streams),
+        "part_events": _numbers(part_events),
         **_guards(writes),
-        "event_streams": _numbers(place[0] for place in places),
-        "event_commands": _numbers(place[1] for place in places),
-        "event_numbers": _numbers(place[2] for place in places),
+        "event_streams": _numbers(event_streams),
+        "event_commands": _numbers(event_commands),
+        "event_numbers": _numbers(event_numbers),
         "event_causes": _texts(causes),
-        "event_names": _texts(names),
+        "event_names": _texts(stream_names),
         "event_keys": _texts(keys),
-        "event_types": _texts(event.type for event in events),
-        "event_versions": _numbers(place[3] for place in places),
-        "event_befores": _numbers(place[4] for place in places),
-        "event_times": _numbers(event.happened for event in events),
-        "event_latest": _numbers(_greatest_so_far(events)),
-        "event_starts": _numbers(_starts(lengths)),
+        "event_types": _texts([event.type for event in events]),
+        "event_versions": _numbers(event_versions),
+        "event_befores": _numbers(event_befores),
+        "event_times": _numbers([event.happened for event in events]),
+        "event_latest": _numbers(accumulate([event.happened for event in events], max)),
+        "event_starts": _numbers(accumulate(lengths[:-1], initial=1) if lengths else ()),
         "event_lengths": _numbers(lengths),
-        "event_hashes": _bytes(event.hash for event in events),
+        "event_hashes": _bytes([event.hash for event in events]),
         "event_data": Literal(b"".join([event.data for event in events])),
     }
 
 
+def _columns(rows: list[Any], width: int) -> Iterable[Sequence[Any]]:
+    return zip(*rows, strict=True) if rows else [()] * width
+
+
 def _guards(writes: Sequence[Write]) -> dict[str, Any]:
     guards = [(command, guard) for command, write in enumerate(writes, 1) for guard in write.guards]
+    counters = _counters([guard for _, guard in guards])
     return {
-        "guard_commands": _numbers(command for command, _ in guards),
-        "guard_kinds": _texts(guard.kind for _, guard in guards) if guards else None,
-        "guard_keys": _texts(guard.key for _, guard in guards) if guards else None,
-        "guard_amounts": _numbers(guard.amount for _, guard in guards),
-        "guard_floors": _numbers(guard.floor for _, guard in guards),
+        "guard_commands": _numbers([command for command, _ in guards]),
+        "guard_kinds": _texts([guard.kind for _, guard in guards]) if guards else None,
+        "guard_keys": _texts([guard.key for _, guard in guards]) if guards else None,
+        "guard_amounts": _numbers([guard.amount for _, guard in guards]),
+        "guard_floors": _numbers([guard.floor for _, guard in guards]),
+        "counter_keys": None if counters is None else list(counters),
+        "counter_amounts": _numbers([amount for amount, _ in (counters or {}).values()]),
+        "counter_least": _numbers([least for _, least in (counters or {}).values()]),
     }
+
+
+def _counters(guards: list[Guard]) -> dict[str, tuple[int, int]] | None:
+    """By counter, by what the batch moves it, and the value from which no guard on it fails.
+
+    None when there are guards of other kinds than claims and counters.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for guard in guards:
+        if guard.kind == "counter":
+            moved, least = found.get(guard.key, (0, guard.floor - guard.amount))
+            moved += guard.amount
+            found[guard.key] = moved, max(least, guard.floor - moved)
+        elif guard.kind != "claim":
+            return None
+    return found
 
 
 def _texts(values: Iterable[str]) -> Literal:
@@ -130,11 +174,3 @@ def _bytes(values: Iterable[bytes]) -> Literal:
 
 def _optional(values: list[str | None]) -> list[str | None] | None:
     return values if any(values) else None
-
-
-def _greatest_so_far(events: Iterable[NewEvent]) -> Iterable[int]:
-    return accumulate((event.happened for event in events), max)
-
-
-def _starts(lengths: list[int]) -> Iterable[int]:
-    return accumulate(lengths[:-1], initial=1) if lengths else ()

@@ -5,9 +5,12 @@
 -- five groups of parameters:
 --   stream_*   the streams that the batch reads or writes: the version and hash on which its commands were decided,
 --              the ordinal of the last event that the batch puts on it (0: none) and its version then
---   command_*  the commands in their order: how many events each has, the version of its first stream after it
+--   command_*  the commands in their order: how many events each has, how many there are up to it, the version of its
+--              first stream after it
 --   part_*     which streams a command rests on, in the commands' order; `part_events` is 0 for one it only reads
 --   guard_*    the guards of commands, in the commands' order; at most one of a command changes a key
+--   counter_*  when all guards are claims and counters, each counter once: what it moves by in all, and the value
+--              from which no guard on it fails; null when there are other guards
 --   event_*    the events in the commands' order: stream and command as ordinals and by name (`event_causes` are
 --              command ids), version, `event_befores` the ordinal of the event before it on its stream (0: none in
 --              this batch), `event_times` when it happened and `event_latest` the greatest of those so far, in
@@ -25,10 +28,11 @@ CREATE FUNCTION append(
     in_domain text, in_lateness interval,
     stream_names text, stream_versions bigint[], stream_hashes bytea, stream_keys text, stream_lasts int[],
     stream_finals bigint[],
-    command_ids text, command_fingerprints bytea, command_events int[], command_versions bigint[],
+    command_ids text, command_fingerprints bytea, command_events int[], command_ends int[], command_versions bigint[],
     command_correlations text[], command_traceparents text[],
     part_commands int[], part_streams int[], part_events int[],
     guard_commands int[], guard_kinds text, guard_keys text, guard_amounts bigint[], guard_floors bigint[],
+    counter_keys text[], counter_amounts bigint[], counter_least bigint[],
     event_streams int[], event_commands int[], event_numbers int[], event_causes text, event_names text,
     event_keys text, event_types text, event_versions bigint[], event_befores int[], event_times bigint[],
     event_latest bigint[], event_starts int[], event_lengths int[], event_hashes bytea, event_data text,
@@ -47,7 +51,6 @@ DECLARE
     earliest CONSTANT timestamptz := '0001-01-03 00:00:00+00';
     before heads;
     sound boolean[];
-    plain boolean;
     ends bigint[];
     accepted boolean[];
     -- By an event's ordinal, its place among those that are stored; 0: it is not. Null: all are.
@@ -70,26 +73,23 @@ BEGIN
     -- Strictly growing, so that one time marks the events of one append.
     moment := greatest(clock_timestamp(), before.time + interval '1 microsecond');
 
-    SELECT array_agg(coalesce(s.version, 0) = n.version AND (s.version IS NULL
-                     OR s.hash = substring(stream_hashes FROM (n.o::int - 1) * 32 + 1 FOR 32)) ORDER BY n.o),
-           array_agg(coalesce(s.position, 0) ORDER BY n.o)
-    INTO sound, ends
-    FROM unnest(names, stream_versions) WITH ORDINALITY AS n (stream, version, o)
-    LEFT JOIN LATERAL (SELECT * FROM streams WHERE domain = in_domain AND stream = n.stream LIMIT 1) s ON true;
-
-    plain := NOT false = ANY (sound) AND NOT EXISTS (
-        SELECT FROM unnest(ids) AS c (id)
-        CROSS JOIN LATERAL (SELECT FROM commands WHERE domain = in_domain AND command = c.id LIMIT 1) k
-    );
-    IF plain AND guard_kinds IS NOT NULL THEN
-        plain := apply_guards(in_domain, ids, guard_commands, kinds, keys, guard_amounts, guard_floors);
+    IF counter_keys IS NOT NULL THEN
+        BEGIN
+            ends := append_plain(in_domain, head, names, stream_versions, stream_hashes, stream_keys, lasts, finals,
+                                 event_hashes, ids, command_fingerprints, command_events, command_ends,
+                                 command_versions, guard_commands, kinds, keys, counter_keys, counter_amounts,
+                                 counter_least);
+        EXCEPTION WHEN unique_violation OR serialization_failure THEN
+            ends := NULL;
+        END;
     END IF;
-    IF plain THEN
-        INSERT INTO commands
-        SELECT in_domain, c.id, substring(command_fingerprints FROM (c.o::int - 1) * 16 + 1 FOR 16), c.version,
-               head + sum(c.events) OVER (ORDER BY c.o), c.events
-        FROM unnest(ids, command_versions, command_events) WITH ORDINALITY AS c (id, version, events, o);
-    ELSE
+    IF ends IS NULL THEN
+        SELECT array_agg(coalesce(s.version, 0) = n.version AND (s.version IS NULL
+                         OR s.hash = substring(stream_hashes FROM (n.o::int - 1) * 32 + 1 FOR 32)) ORDER BY n.o),
+               array_agg(coalesce(s.position, 0) ORDER BY n.o)
+        INTO sound, ends
+        FROM unnest(names, stream_versions) WITH ORDINALITY AS n (stream, version, o)
+        LEFT JOIN LATERAL (SELECT * FROM streams WHERE domain = in_domain AND stream = n.stream LIMIT 1) s ON true;
         SELECT a.outcomes, a.accepted INTO outcomes, accepted
         FROM append_each(in_domain, head, sound, ids, command_fingerprints, command_events, command_versions,
                          part_commands, part_streams, part_events,
@@ -112,6 +112,13 @@ BEGIN
             SELECT u.target, max(u.o)::int AS last
             FROM unnest(event_streams) WITH ORDINALITY AS u (target, o) WHERE places[u.o] > 0 GROUP BY u.target
         ) e ON e.target = n.o;
+        INSERT INTO streams
+        SELECT in_domain, n.stream, n.final, head + coalesce(places[n.last], n.last),
+               substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32), n.key
+        FROM unnest(names, string_to_array(stream_keys, E'\x1f'), lasts, finals) AS n (stream, key, last, final)
+        WHERE n.last > 0
+        ON CONFLICT (domain, stream) DO UPDATE
+        SET version = excluded.version, position = excluded.position, hash = excluded.hash;
     END IF;
     IF amount = 0 THEN
         RETURN;
@@ -145,14 +152,6 @@ BEGIN
                                length, o)
     WHERE places IS NULL OR places[e.o] > 0;
 
-    INSERT INTO streams
-    SELECT in_domain, n.stream, n.final, head + coalesce(places[n.last], n.last),
-           substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32), n.key
-    FROM unnest(names, string_to_array(stream_keys, E'\x1f'), lasts, finals) AS n (stream, key, last, final)
-    WHERE n.last > 0
-    ON CONFLICT (domain, stream) DO UPDATE
-    SET version = excluded.version, position = excluded.position, hash = excluded.hash;
-
     UPDATE heads
     SET position = head + amount, time = moment, digest = rolling,
         latest = greatest(before.latest, least(moment, 'epoch'::timestamptz
@@ -162,51 +161,83 @@ BEGIN
 END
 $$;
 
--- All guards of a batch at once: takes the claims and moves the counters when none of them can fail, and only then
--- answers true. A batch with other kinds of guards, or in which one may fail, is for `append_each`.
-CREATE FUNCTION apply_guards(
-    in_domain text, ids text[], guard_commands int[], kinds text[], guard_keys text[], amounts bigint[],
-    floors bigint[]
-) RETURNS boolean LANGUAGE plpgsql
+-- The way of `append` for a batch in which everything is acceptable: takes it for granted, and fails where it is not (a
+-- unique violation or a serialization failure), for the caller to undo it and go command by command. Writes commands,
+-- claims, counters and streams; answers the position of the last event of each stream before the batch (0: none).
+CREATE FUNCTION append_plain(
+    in_domain text, head bigint, names text[], versions bigint[], hashes bytea, stream_keys text, lasts int[],
+    finals bigint[], event_hashes bytea, ids text[], fingerprints bytea, command_events int[], command_ends int[],
+    command_versions bigint[], guard_commands int[], kinds text[], guard_keys text[], counter_keys text[],
+    counter_amounts bigint[], counter_least bigint[]
+) RETURNS bigint[] LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    simple boolean;
-    claimed text[] COLLATE "C";
-    claimants text[];
+    ends bigint[];
+    found_ bigint;
 BEGIN
-    SELECT bool_and(g.kind IN ('claim', 'counter')),
-           array_agg(g.key) FILTER (WHERE g.kind = 'claim'), array_agg(ids[g.command]) FILTER (WHERE g.kind = 'claim')
-    INTO simple, claimed, claimants
-    FROM unnest(guard_commands, kinds, guard_keys) AS g (command, kind, key);
-    IF NOT simple THEN
-        RETURN false;
+    INSERT INTO commands
+    SELECT in_domain, c.id, substring(fingerprints FROM (c.o::int - 1) * 16 + 1 FOR 16), c.version, head + c.until,
+           c.events
+    FROM unnest(ids, command_versions, command_ends, command_events) WITH ORDINALITY AS c (id, version, until, events, o);
+
+    -- Streams that were there, of which those that are only read are not written.
+    WITH known AS MATERIALIZED (
+        SELECT n.o, n.stream, n.version, n.last, n.final, substring(hashes FROM (n.o::int - 1) * 32 + 1 FOR 32) AS hash
+        FROM unnest(names, versions, lasts, finals) WITH ORDINALITY AS n (stream, version, last, final, o)
+        WHERE n.version > 0
+    ), moved AS (
+        UPDATE streams s
+        SET version = n.final, position = head + n.last,
+            hash = substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32)
+        FROM known n
+        WHERE n.last > 0 AND s.domain = in_domain AND s.stream = n.stream AND s.version = n.version AND s.hash = n.hash
+        RETURNING n.o, old.position
+    ), read AS (
+        SELECT n.o, s.position
+        FROM known n
+        CROSS JOIN LATERAL (
+            SELECT * FROM streams t WHERE t.domain = in_domain AND t.stream = n.stream LIMIT 1
+        ) s
+        WHERE n.last = 0 AND s.version = n.version AND s.hash = n.hash
+    ), there AS (
+        SELECT * FROM moved UNION ALL SELECT * FROM read
+    )
+    SELECT array_agg(coalesce(t.position, 0) ORDER BY n.o), count(*) FILTER (WHERE n.version > 0 AND t.o IS NULL)
+    INTO ends, found_
+    FROM unnest(versions) WITH ORDINALITY AS n (version, o)
+    LEFT JOIN there t ON t.o = n.o;
+    IF found_ > 0 THEN
+        RAISE serialization_failure;
     END IF;
-    IF claimed IS NOT NULL AND (
-        (SELECT count(*) > count(DISTINCT key) FROM unnest(claimed) AS c (key))
-        OR EXISTS (
-            SELECT FROM unnest(claimed) AS c (key)
-            CROSS JOIN LATERAL (SELECT FROM claims t WHERE t.domain = in_domain AND t.key = c.key LIMIT 1) k
-        )
-    ) THEN
-        RETURN false;
-    END IF;
+
+    INSERT INTO streams
+    SELECT in_domain, n.stream, n.final, head + n.last,
+           substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32), n.key
+    FROM unnest(names, versions, string_to_array(stream_keys, E'\x1f'), lasts, finals)
+         AS n (stream, version, key, last, final)
+    WHERE n.version = 0 AND n.last > 0;
     IF EXISTS (
-        SELECT FROM (
-            SELECT u.key, u.floor, sum(u.amount) OVER (PARTITION BY u.key ORDER BY u.o) AS moved
-            FROM unnest(kinds, guard_keys, amounts, floors) WITH ORDINALITY AS u (kind, key, amount, floor, o)
-            WHERE u.kind = 'counter'
-        ) g
-        LEFT JOIN LATERAL (SELECT * FROM counters t WHERE t.domain = in_domain AND t.key = g.key LIMIT 1) n ON true
-        WHERE coalesce(n.value, 0) + g.moved < g.floor
+        SELECT FROM unnest(names, versions, lasts) AS n (stream, version, last)
+        CROSS JOIN LATERAL (SELECT FROM streams t WHERE t.domain = in_domain AND t.stream = n.stream LIMIT 1) s
+        WHERE n.version = 0 AND n.last = 0
     ) THEN
-        RETURN false;
+        RAISE serialization_failure;
     END IF;
-    INSERT INTO claims SELECT in_domain, c.key, c.command FROM unnest(claimed, claimants) AS c (key, command);
-    INSERT INTO counters AS n
-    SELECT in_domain, u.key, sum(u.amount)
-    FROM unnest(kinds, guard_keys, amounts) AS u (kind, key, amount) WHERE u.kind = 'counter' GROUP BY u.key
-    ON CONFLICT (domain, key) DO UPDATE SET value = n.value + excluded.value;
-    RETURN true;
+
+    INSERT INTO claims
+    SELECT in_domain, g.key, ids[g.command]
+    FROM unnest(guard_commands, kinds, guard_keys) AS g (command, kind, key) WHERE g.kind = 'claim';
+    IF cardinality(counter_keys) > 0 THEN
+        UPDATE counters t
+        SET value = t.value + u.amount
+        FROM unnest(counter_keys, counter_amounts, counter_least) AS u (key, amount, least)
+        WHERE t.domain = in_domain AND t.key = u.key AND t.value >= u.least;
+        GET DIAGNOSTICS found_ = ROW_COUNT;
+        IF found_ < cardinality(counter_keys) THEN
+            RAISE serialization_failure;
+        END IF;
+    END IF;
+    RETURN ends;
 END
 $$;
