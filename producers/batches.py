@@ -64,7 +64,6 @@ def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dic
     streams = _Streams()
     parts: list[tuple[int, int, int]] = []
     places: list[tuple[int, int, int, int, int]] = []  # stream, command, number, version, the event before it
-    names: list[tuple[str, str, str]] = []  # command, stream, partition key
     events: list[NewEvent] = []
     ends: list[int] = []
     for command, write in enumerate(writes, 1):
@@ -76,15 +75,12 @@ def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dic
                 continue
             events += part.events
             version, before = streams.add(stream, part, len(events))
-            name = (write.command, part.stream, part.partition_key)
             for upto in range(len(events) - len(part.events) + 1, len(events) + 1):
                 number, version = number + 1, version + 1
                 places.append((stream, command, number, version, before))
-                names.append(name)
                 before = upto
         ends.append(len(events))
     lengths = [len(event.data) for event in events]
-    causes, stream_names, keys = _columns(names, 3)
     part_commands, part_streams, part_events = _columns(parts, 3)
     event_streams, event_commands, event_numbers, event_versions, event_befores = _columns(places, 5)
     return {
@@ -110,9 +106,6 @@ def parameters(domain: str, lateness: timedelta, writes: Sequence[Write]) -> dic
         "event_streams": _numbers(event_streams),
         "event_commands": _numbers(event_commands),
         "event_numbers": _numbers(event_numbers),
-        "event_causes": _texts(causes),
-        "event_names": _texts(stream_names),
-        "event_keys": _texts(keys),
         "event_types": _texts([event.type for event in events]),
         "event_versions": _numbers(event_versions),
         "event_befores": _numbers(event_befores),

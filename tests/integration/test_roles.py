@@ -152,11 +152,11 @@ def test_the_processes_act_as_their_roles_though_their_login_may_do_everything(
     with admin.cursor() as cursor:
         cursor.execute(f"REVOKE SELECT ON events FROM {RELAY}")
     until(lambda: pipeline.died("relay"), 20, what="the relay is refused the events")
-    assert "permission denied for table events" in pipeline.log("relay")
+    until(lambda: "permission denied for table events" in pipeline.log("relay"), 10, what="the log says why")
     with admin.cursor() as cursor:
         cursor.execute(f"REVOKE SELECT ON heads FROM {APPENDER}, {READER}")
     assert post("o2") == 500
-    assert "permission denied for table heads" in pipeline.log("api")
+    until(lambda: "permission denied for table heads" in pipeline.log("api"), 10, what="the log says why")
 
 
 def test_a_login_that_may_not_act_as_the_role_is_told_what_to_do(login: str) -> None:

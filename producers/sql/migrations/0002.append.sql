@@ -11,10 +11,9 @@
 --   guard_*    the guards of commands, in the commands' order; at most one of a command changes a key
 --   counter_*  when all guards are claims and counters, each counter once: what it moves by in all, and the value
 --              from which no guard on it fails; null when there are other guards
---   event_*    the events in the commands' order: stream and command as ordinals and by name (`event_causes` are
---              command ids), version, `event_befores` the ordinal of the event before it on its stream (0: none in
---              this batch), `event_times` when it happened and `event_latest` the greatest of those so far, in
---              microseconds since 1970
+--   event_*    the events in the commands' order: stream and command as ordinals, version, `event_befores` the ordinal
+--              of the event before it on its stream (0: none in this batch), `event_times` when it happened and
+--              `event_latest` the greatest of those so far, in microseconds since 1970
 --
 -- Answers the head before the append, the append's time, and null when every command was accepted; else one entry
 -- a command, [outcome, version, events, position], where outcome is
@@ -33,9 +32,9 @@ CREATE FUNCTION append(
     part_commands int[], part_streams int[], part_events int[],
     guard_commands int[], guard_kinds text, guard_keys text, guard_amounts bigint[], guard_floors bigint[],
     counter_keys text[], counter_amounts bigint[], counter_least bigint[],
-    event_streams int[], event_commands int[], event_numbers int[], event_causes text, event_names text,
-    event_keys text, event_types text, event_versions bigint[], event_befores int[], event_times bigint[],
-    event_latest bigint[], event_starts int[], event_lengths int[], event_hashes bytea, event_data text,
+    event_streams int[], event_commands int[], event_numbers int[], event_types text, event_versions bigint[],
+    event_befores int[], event_times bigint[], event_latest bigint[], event_starts int[], event_lengths int[],
+    event_hashes bytea, event_data text,
     OUT head bigint, OUT moment timestamptz, OUT outcomes jsonb
 ) LANGUAGE plpgsql
 -- Plans are made once and kept, often while the tables are still empty: only index probes stay good.
@@ -46,6 +45,7 @@ DECLARE
     ids CONSTANT text[] COLLATE "C" := string_to_array(command_ids, E'\x1f');
     kinds CONSTANT text[] COLLATE "C" := string_to_array(guard_kinds, E'\x1f');
     keys CONSTANT text[] COLLATE "C" := string_to_array(guard_keys, E'\x1f');
+    partition_keys CONSTANT text[] COLLATE "C" := string_to_array(stream_keys, E'\x1f');
     data CONSTANT bytea := convert_to(event_data, 'UTF8');
     -- What every client's calendar can hold, in whatever time zone.
     earliest CONSTANT timestamptz := '0001-01-03 00:00:00+00';
@@ -75,7 +75,7 @@ BEGIN
 
     IF counter_keys IS NOT NULL THEN
         BEGIN
-            ends := append_plain(in_domain, head, names, stream_versions, stream_hashes, stream_keys, lasts, finals,
+            ends := append_plain(in_domain, head, names, stream_versions, stream_hashes, partition_keys, lasts, finals,
                                  event_hashes, ids, command_fingerprints, command_events, command_ends,
                                  command_versions, guard_commands, kinds, keys, counter_keys, counter_amounts,
                                  counter_least);
@@ -115,7 +115,7 @@ BEGIN
         INSERT INTO streams
         SELECT in_domain, n.stream, n.final, head + coalesce(places[n.last], n.last),
                substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32), n.key
-        FROM unnest(names, string_to_array(stream_keys, E'\x1f'), lasts, finals) AS n (stream, key, last, final)
+        FROM unnest(names, partition_keys, lasts, finals) AS n (stream, key, last, final)
         WHERE n.last > 0
         ON CONFLICT (domain, stream) DO UPDATE
         SET version = excluded.version, position = excluded.position, hash = excluded.hash;
@@ -140,16 +140,13 @@ BEGIN
     INSERT INTO events
     SELECT in_domain, head + coalesce(places[e.o], e.o),
            CASE WHEN e.before > 0 THEN head + coalesce(places[e.before], e.before) ELSE ends[e.target] END,
-           e.version, moment, e.watermark, e.number, e.stream, e.key, e.cause, e.type,
+           e.version, moment, e.watermark, e.number, names[e.target], partition_keys[e.target], ids[e.command], e.type,
            substring(event_hashes FROM (e.o::int - 1) * 32 + 1 FOR 32), CASE WHEN e.o = final THEN rolling END,
            command_correlations[e.command], command_traceparents[e.command],
            substring(data FROM e.start FOR e.length)
-    FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_causes, E'\x1f'),
-                string_to_array(event_names, E'\x1f'), string_to_array(event_keys, E'\x1f'),
-                string_to_array(event_types, E'\x1f'), event_versions, event_befores, watermarks,
-                event_starts, event_lengths)
-         WITH ORDINALITY AS e (target, command, number, cause, stream, key, type, version, before, watermark, start,
-                               length, o)
+    FROM unnest(event_streams, event_commands, event_numbers, string_to_array(event_types, E'\x1f'), event_versions,
+                event_befores, watermarks, event_starts, event_lengths)
+         WITH ORDINALITY AS e (target, command, number, type, version, before, watermark, start, length, o)
     WHERE places IS NULL OR places[e.o] > 0;
 
     UPDATE heads
@@ -165,7 +162,7 @@ $$;
 -- unique violation or a serialization failure), for the caller to undo it and go command by command. Writes commands,
 -- claims, counters and streams; answers the position of the last event of each stream before the batch (0: none).
 CREATE FUNCTION append_plain(
-    in_domain text, head bigint, names text[], versions bigint[], hashes bytea, stream_keys text, lasts int[],
+    in_domain text, head bigint, names text[], versions bigint[], hashes bytea, partition_keys text[], lasts int[],
     finals bigint[], event_hashes bytea, ids text[], fingerprints bytea, command_events int[], command_ends int[],
     command_versions bigint[], guard_commands int[], kinds text[], guard_keys text[], counter_keys text[],
     counter_amounts bigint[], counter_least bigint[]
@@ -214,8 +211,7 @@ BEGIN
     INSERT INTO streams
     SELECT in_domain, n.stream, n.final, head + n.last,
            substring(event_hashes FROM (n.last - 1) * 32 + 1 FOR 32), n.key
-    FROM unnest(names, versions, string_to_array(stream_keys, E'\x1f'), lasts, finals)
-         AS n (stream, version, key, last, final)
+    FROM unnest(names, versions, partition_keys, lasts, finals) AS n (stream, version, key, last, final)
     WHERE n.version = 0 AND n.last > 0;
     IF EXISTS (
         SELECT FROM unnest(names, versions, lasts) AS n (stream, version, last)
