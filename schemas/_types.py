@@ -12,6 +12,8 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Instant = Annotated[datetime, Meta(tz=True, description="An instant, RFC 3339 with an offset.")]
 
 _AMOUNT_LIMIT = Decimal(10) ** 13
+_ONE = Decimal(1)
+_CENT = Decimal("0.01")
 # ISO 4217 currencies without minor units; all others are kept to two decimals.
 _WHOLE = frozenset({"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "XAF"})
 
@@ -42,7 +44,9 @@ class Money(Struct, frozen=True):
             raise ValueError("amount must not be negative")
         if amount >= _AMOUNT_LIMIT:
             raise ValueError("amount must be below 10,000,000,000,000")
-        digits = 0 if self.currency in _WHOLE else 2
-        exponent = amount.as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -digits:
-            raise ValueError(f"amount must have at most {digits} decimals in {self.currency}")
+        unit = _ONE if self.currency in _WHOLE else _CENT
+        # Nearly every amount has just these decimals, and to take a number apart costs ten times as much.
+        if not amount.same_quantum(unit):
+            exponent, least = amount.as_tuple().exponent, unit.as_tuple().exponent
+            if isinstance(exponent, int) and isinstance(least, int) and exponent < least:
+                raise ValueError(f"amount must have at most {-least} decimals in {self.currency}")
