@@ -19,6 +19,7 @@ from producers import PostgresEventStore
 from schemas import discover
 from tests.e2e.test_way import PLACE
 from tests.integration.commanded import Client as Commands
+from tests.integration.relayed import complete
 from tests.order_commands import place
 from tests.pipeline import free_port, until
 
@@ -120,7 +121,9 @@ def _kill(settings: Settings, name: str) -> None:
     until(lambda: _pid(settings, name) not in (None, before), 60, what=f"{name} runs again")
 
 
-def test_postgres_and_the_api_killed_under_load_lose_and_double_nothing(settings: Settings, client: Client) -> None:
+def test_postgres_kafka_and_the_api_killed_under_load_lose_and_double_nothing(
+    settings: Settings, client: Client
+) -> None:
     first_answers: dict[str, dict[str, object]] = {}
     lost = Counter[str]()
     stop = threading.Event()
@@ -151,7 +154,7 @@ def test_postgres_and_the_api_killed_under_load_lose_and_double_nothing(settings
     with ThreadPoolExecutor(6) as clients:
         shops = [clients.submit(shop, f"{number}") for number in range(6)]
         try:
-            for victim in ("postgres", "api", "postgres"):
+            for victim in ("postgres", "kafka", "api", "postgres"):
                 taken = len(first_answers)
                 until(partial(more, taken), 60, what="commands are taken")
                 _kill(settings, victim)
@@ -161,7 +164,8 @@ def test_postgres_and_the_api_killed_under_load_lose_and_double_nothing(settings
         for done in shops:
             done.result(120)
     assert lost["connection"] + lost["unavailable"] > 0, "the kills were felt"
-    store = PostgresEventStore(addresses(settings).postgres, discover()["orders"])
+    at, domain = addresses(settings), discover()["orders"]
+    store = PostgresEventStore(at.postgres, domain)
     events, position = [], 0
     while page := store.read(position, 5000):
         events += page
@@ -173,3 +177,6 @@ def test_postgres_and_the_api_killed_under_load_lose_and_double_nothing(settings
     assert stored.keys() == first_answers.keys()
     for order, receipt in first_answers.items():
         assert (receipt["first_position"], receipt["event_ids"]) == (stored[order].position, [stored[order].id])
+    published = complete(at.kafka, domain, len(events))
+    hashes = {envelope.position: envelope.hash for _, _, envelope in published.events}
+    assert hashes == {event.position: event.hash.hex() for event in events}
