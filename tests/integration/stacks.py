@@ -33,11 +33,19 @@ def query(url: str, statement: str) -> list[tuple[object, ...]]:
 def write(kafka: str, topic: str, value: bytes) -> None:
     admin = AdminClient({"bootstrap.servers": kafka})
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
-    producer = Producer({"bootstrap.servers": kafka, "transactional.id": topic})
-    producer.init_transactions(20)
+    producer = writer(kafka, topic)
     producer.begin_transaction()
     producer.produce(topic, value)
     producer.commit_transaction(20)
+
+
+def writer(kafka: str, topic: str) -> Producer:
+    """The transactional producer of a topic. That it comes back settles what a killed broker left open: a broker that
+    dies within milliseconds of a commit may not have written the commit's marker, and does not do it by itself.
+    """
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": topic})
+    producer.init_transactions(20)
+    return producer
 
 
 def values(kafka: str, topic: str) -> list[bytes]:

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, Producer
 from infra import stack
 from infra.stack import Addresses, Program, StackError, leftovers
 from infra.stack.stack import SERVERS
-from tests.integration.stacks import SLEEPER, pids, query, supervisor, values, write
+from tests.integration.stacks import SLEEPER, pids, query, supervisor, values, write, writer
 from tests.pipeline import until
 
 
@@ -69,6 +69,7 @@ def test_a_killed_server_is_started_again_with_its_data(home: Path) -> None:
     for name in SERVERS:
         os.kill(before[name], signal.SIGKILL)
     until(lambda: all(part.healthy and part.pid != before[part.name] for part in stack.status(home)), 60)
+    writer(addresses.kafka, "survives")
     assert values(addresses.kafka, "survives") == [b"1"]
 
 
