@@ -45,6 +45,7 @@ def test_every_command_of_the_readme_runs(environment: dict[str, str]) -> None:
         if command == _ITSELF:
             continue
         shell = command.replace("127.0.0.1:8000", f"127.0.0.1:{environment['HEADRACE_HTTP_PORT']}")
+        shell = shell.replace(" .headrace/", f" {environment['HEADRACE_HOME']}/")
         done = subprocess.run(
             ["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400
         )
