@@ -171,7 +171,8 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force
 AS $$
 DECLARE
     ends bigint[];
-    found_ bigint;
+    missing bigint;
+    changed bigint;
 BEGIN
     INSERT INTO commands
     SELECT in_domain, c.id, substring(fingerprints FROM (c.o::int - 1) * 16 + 1 FOR 16), c.version, head + c.until,
@@ -201,10 +202,10 @@ BEGIN
         SELECT * FROM moved UNION ALL SELECT * FROM read
     )
     SELECT array_agg(coalesce(t.position, 0) ORDER BY n.o), count(*) FILTER (WHERE n.version > 0 AND t.o IS NULL)
-    INTO ends, found_
+    INTO ends, missing
     FROM unnest(versions) WITH ORDINALITY AS n (version, o)
     LEFT JOIN there t ON t.o = n.o;
-    IF found_ > 0 THEN
+    IF missing > 0 THEN
         RAISE serialization_failure;
     END IF;
 
@@ -229,8 +230,8 @@ BEGIN
         SET value = t.value + u.amount
         FROM unnest(counter_keys, counter_amounts, counter_least) AS u (key, amount, least)
         WHERE t.domain = in_domain AND t.key = u.key AND t.value >= u.least;
-        GET DIAGNOSTICS found_ = ROW_COUNT;
-        IF found_ < cardinality(counter_keys) THEN
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        IF changed < cardinality(counter_keys) THEN
             RAISE serialization_failure;
         END IF;
     END IF;
