@@ -17,20 +17,24 @@ from schemas._codec import (
 from schemas._crashpoints import arm, reach
 from schemas._discovery import discover, stage_module
 from schemas._documents import Schema, json_schema, json_schemas
-from schemas._domain import Aggregate, Domain
+from schemas._domain import Aggregate, Domain, Earlier, Edition, Route
 from schemas._envelope import (
     CONTENT_TYPE,
+    CONTROL_KEYS,
     PROCESS_PREFIX,
+    REFOLD_KEY,
     RESERVED_PREFIX,
     WATERMARK_KEY,
     Control,
     Envelope,
+    Refold,
     Row,
 )
 from schemas._errors import (
     Busy,
     Conflict,
     Fatal,
+    Gone,
     HeadraceError,
     Invalid,
     Malformed,
@@ -41,23 +45,35 @@ from schemas._errors import (
     VersionMismatch,
 )
 from schemas._openapi import answer, components, content, parameter, problems, reference
-from schemas._types import Command, Event, Id, Instant, Money, Quantity, Text
+from schemas._personal import ERASED, SEALED, SEALED_BYTES, SEALED_PREFIX, personal, personal_fields
+from schemas._process import ProcessNames
+from schemas._types import Command, Country, Event, Id, Instant, Money, Quantity, Text, Ticked
 from schemas._upcasting import Upcaster, tag_of
 
 __all__ = [
     "CONTENT_TYPE",
+    "CONTROL_KEYS",
+    "ERASED",
     "PROCESS_PREFIX",
+    "REFOLD_KEY",
     "RESERVED_PREFIX",
+    "SEALED",
+    "SEALED_BYTES",
+    "SEALED_PREFIX",
     "WATERMARK_KEY",
     "Aggregate",
     "Busy",
     "Command",
     "Conflict",
     "Control",
+    "Country",
     "Domain",
+    "Earlier",
+    "Edition",
     "Envelope",
     "Event",
     "Fatal",
+    "Gone",
     "HeadraceError",
     "Id",
     "Instant",
@@ -65,11 +81,15 @@ __all__ = [
     "Malformed",
     "Money",
     "NotFound",
+    "ProcessNames",
     "Quantity",
+    "Refold",
     "Refused",
+    "Route",
     "Row",
     "Schema",
     "Text",
+    "Ticked",
     "TooLarge",
     "Unavailable",
     "Upcaster",
@@ -89,6 +109,8 @@ __all__ = [
     "json_schema",
     "json_schemas",
     "parameter",
+    "personal",
+    "personal_fields",
     "problems",
     "reach",
     "reference",

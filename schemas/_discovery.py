@@ -27,4 +27,4 @@ def discover(namespace: str = "") -> dict[str, Domain]:
 
 def stage_module(stage: str, domain: Domain) -> ModuleType:
     """The module of `domain` in a stage (`producers`, `streams` or `sinks`). Raises ImportError if it is missing."""
-    return importlib.import_module(f"{stage}.domains.{domain.name}")
+    return importlib.import_module(f"{stage}.domains.{domain.name if stage == 'producers' else domain.module}")

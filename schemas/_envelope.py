@@ -15,6 +15,9 @@ RESERVED_PREFIX = "~"
 # Ids of the commands of process managers; no client's id can begin so. They are remembered for ever.
 PROCESS_PREFIX = RESERVED_PREFIX + "p:"
 WATERMARK_KEY = b"~watermark"
+REFOLD_KEY = b"~refold"
+# Keys of the records on event topics that are no events. Who has no use for a kind passes it over.
+CONTROL_KEYS = frozenset({WATERMARK_KEY, REFOLD_KEY})
 
 
 class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
@@ -44,25 +47,41 @@ class Envelope(Struct, Generic[T], frozen=True, kw_only=True):
     datacontenttype: Literal["application/json"] = "application/json"
 
 
-class Row(Struct, Generic[T], frozen=True, kw_only=True):
+class Row(Struct, Generic[T], frozen=True):
     """One aggregate row on its topic: record key is the row's key, record value is this in JSON.
 
     `position` is the last position applied to the row, `epoch` counts its refolds; together they order the
-    row's versions. A record without a value removes the row.
+    row's versions. A record without a value removes the row. `partitionkey` is that of its events, where it is not the
+    row's key. `version` is the last version of its stream that was applied, on rows of streams.
     """
 
     position: int
     data: T
     epoch: int = 0
+    partitionkey: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
 
 
 class Control(Struct, frozen=True, kw_only=True):
     """Control record with the key `WATERMARK_KEY`, on event topics and, passed on, on aggregate topics.
 
     Everything up to `position` (inclusive) that belongs to this partition stands before this record. `time` is
-    the append time of that position; `watermark` the event-time watermark there.
+    the append time of that position; `watermark` the event-time watermark there. `closed`, on aggregate topics alone,
+    is there while windows that the watermark has reached still wait for their final mark: none that ends by then does.
     """
 
     position: int
     time: datetime
     watermark: datetime | UnsetType = UNSET
+    closed: datetime | UnsetType = UNSET
+
+
+class Refold(Struct, frozen=True, kw_only=True, tag=True):
+    """Control record with the key `REFOLD_KEY`, on the partition of the event topic that has the events of `key`.
+
+    The partition's worker folds the events of that partition key anew from the event store, up to where it is then.
+    `id` names the request.
+    """
+
+    id: str
+    key: str

@@ -47,6 +47,13 @@ class NotFound(HeadraceError):
     title = "Not found"
 
 
+class Gone(HeadraceError):
+    """What was asked for was there once, and is not kept any more."""
+
+    status = 410
+    title = "Gone"
+
+
 class Refused(HeadraceError):
     """A rule of the domain forbids the command in the present state. `rule` names it."""
 

@@ -10,6 +10,7 @@ _PROBLEMS = {
     400: "The body is not JSON",
     404: "What was asked for does not exist",
     409: "A rule of the domain refuses it in the present state, or somebody else keeps writing",
+    410: "What was asked for is not kept any more",
     412: "The stream does not have the expected version",
     413: "The body is too large",
     422: "The input does not fit; `field` names the place",

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z", description="An identifier.")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="A country, ISO 3166-1 alpha-2.")]
 Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Instant = Annotated[datetime, Meta(tz=True, description="An instant, RFC 3339 with an offset.")]
@@ -24,6 +25,12 @@ class Command(Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields
 
 class Event(Struct, frozen=True, kw_only=True, tag=True):
     """What has happened. Subclasses are tagged with their name; unknown fields of later versions are passed over."""
+
+
+class Ticked(Event, frozen=True, kw_only=True):
+    """Nothing happened: the domain was quiet, and its event time went on to `at`. No fold is called with it."""
+
+    at: Instant
 
 
 class Money(Struct, frozen=True):

@@ -3,12 +3,13 @@
 Orders are kept in order by customer, products by SKU (stock keeping unit).
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from schemas import Aggregate, Command, Domain, Event, Id, Instant, Money, Quantity, Text
+from schemas import Aggregate, Command, Country, Domain, Event, Id, Instant, Money, Quantity, Text, Ticked
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,12 +24,17 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlaceOrder(Command, frozen=True, kw_only=True):
-    """Place an order. `at` is when it was placed (default: now)."""
+    """Place an order. `at` is when it was placed (default: now).
+
+    With `deliver_to`, payment and delivery follow by themselves (the process manager `fulfilment`); without it they are
+    recorded by commands, as when past orders are taken over.
+    """
 
     order_id: Id
     customer_id: Id
     lines: Annotated[tuple[Line, ...], Meta(min_length=1, max_length=1000)]
     total: Money
+    deliver_to: Country | UnsetType = UNSET
     at: Instant | None = None
 
 
@@ -101,7 +107,8 @@ class WithdrawProduct(Command, frozen=True, kw_only=True):
 
 
 class OrderPlaced(Event, frozen=True, kw_only=True):
-    """An order was placed. `items` is the sum of the lines' quantities."""
+    """An order was placed. `items` is the sum of the lines' quantities; `deliver_to` is the country that it is sent to
+    where payment and delivery follow by themselves."""
 
     order_id: str
     customer_id: str
@@ -109,6 +116,7 @@ class OrderPlaced(Event, frozen=True, kw_only=True):
     items: int
     total: Money
     at: Instant
+    deliver_to: str | UnsetType = UNSET
 
 
 class OrderPaid(Event, frozen=True, kw_only=True):
@@ -135,13 +143,15 @@ class OrderDelivered(Event, frozen=True, kw_only=True):
 
 
 class OrderCancelled(Event, frozen=True, kw_only=True):
-    """The order was cancelled; `items` and `total` are what it had been placed with."""
+    """The order was cancelled; `items` and `total` are what it had been placed with, `pieces` how many it gives back of
+    each product of the catalogue, by SKU."""
 
     order_id: str
     reason: str
     items: int
     total: Money
     at: Instant
+    pieces: dict[str, int] = field(default_factory=dict)
 
 
 class ProductAdded(Event, frozen=True, kw_only=True):
@@ -246,9 +256,11 @@ DOMAIN = Domain(
         ProductChanged,
         ProductRestocked,
         ProductWithdrawn,
+        Ticked,
     ),
     aggregates=(Aggregate("orders", Order), Aggregate("customers", Customer), Aggregate("products", Product)),
     stream_of=lambda command: product_stream(command.sku) if isinstance(command, CATALOGUE) else command.order_id,
     partition_by=lambda event: product_stream(event.sku) if isinstance(event, ProductAdded) else event.customer_id,
     event_time=lambda event: event.at,
+    tick_after=timedelta(hours=1),
 )

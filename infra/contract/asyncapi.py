@@ -55,6 +55,9 @@ class _Made:
         messages = [self._event(domain, tag, schema) for tag, schema in shapes.items()]
         what = "Events in the order of their positions, each once; records with the key `~watermark` are no events."
         self._channel(domain, domain.events_topic, "send", messages, what)
+        for route in domain.routes:
+            what = f"The same events, keyed by the route {route.name}."
+            self._channel(domain, domain.route_topic(route), "send", messages, what)
 
     def aggregates(self, domain: Domain) -> None:
         for aggregate in domain.aggregates:

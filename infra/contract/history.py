@@ -19,8 +19,8 @@ import psycopg2.errors
 from msgspec import Struct
 
 from producers import PostgresEventStore
-from producers.connections import READER, Connections
 from producers.sql import query
+from producers.store.connections import READER, Connections
 from schemas import Domain, HeadraceError, Unavailable, discover, event_decoder, explained
 
 RANGE = 5_000
