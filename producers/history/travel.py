@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from producers.chains import Tip
 from producers.decider import Decider
+from producers.handling.snapshots import START, Base, Snapshots, encode_state
 from producers.history.differences import Change, changes
-from producers.postgres import PostgresEventStore
-from producers.snapshots import START, Base, Snapshots, encode_state
 from producers.store import Recorded
+from producers.store.chains import Tip
+from producers.store.postgres import PostgresEventStore
 from schemas import Domain, HeadraceError, NotFound, event_decoder
 
 MAX_EVENTS = 1_000

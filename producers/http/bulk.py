@@ -6,17 +6,17 @@ from http import HTTPStatus
 
 from litestar.types import Receive, Scope, Send
 
-from producers.handler import CommandHandler
+from producers.handling.handler import CommandHandler
+from producers.handling.requests import Request
+from producers.handling.rounds import Result
 from producers.http.inflate import Inflater
 from producers.http.lines import Splitter, encode_results, request_of, result
 from producers.http.spool import Spool
-from producers.processing import Result
-from producers.requests import Request
 from schemas import HeadraceError, Malformed, reach
 
 MEDIA_TYPE = "application/x-ndjson"
 PATIENCE = 60.0
-_GROUPS_UNDER_WAY = 8
+_GROUPS_UNDER_WAY = 16
 _Entries = list[tuple[int, Request | HeadraceError]]
 
 

@@ -7,10 +7,10 @@ from typing import Any, Union
 from litestar.openapi.spec import Operation
 from msgspec import Struct
 
+from producers.handling.requests import Receipt
 from producers.http.inflate import INFLATERS
 from producers.http.lines import Line, LineResult
 from producers.http.problems import Problem
-from producers.requests import Receipt
 from schemas import Command, Domain, Id, Schema, answer, content, json_schema, parameter, problems, reference, tag_of
 from schemas import components as named
 

@@ -13,13 +13,13 @@ from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
-from producers.connections import READER
-from producers.handler import CommandHandler
+from producers.handling.handler import CommandHandler
 from producers.history import Difference, Page, Seen, Traveller
 from producers.http.problems import respond
 from producers.http.responses import answer
 from producers.http.rollback import rollback_route
-from producers.postgres import PostgresEventStore
+from producers.store.connections import READER
+from producers.store.postgres import PostgresEventStore
 from schemas import Busy, Invalid, encode
 
 T = TypeVar("T")

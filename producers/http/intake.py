@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Request as HttpRequest
 
-from producers.requests import Request
+from producers.handling.requests import Request
 from schemas import Command, Domain, Id, Invalid, Malformed, decode_command
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -21,6 +21,14 @@ _ENCODE = msgspec.json.Encoder().encode
 @cache
 def _decoder(command: type[Command]) -> msgspec.json.Decoder[Command]:
     return msgspec.json.Decoder(command)
+
+
+def id_in(text: str, name: str, rule: str = "invalid-header") -> str:
+    """An id that a client gives in the header, or option, `name`. Raises Invalid."""
+    try:
+        return msgspec.convert(text, Id)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{name} must be 1 to 128 of A-Z a-z 0-9 _ . : -", rule=rule, field=name) from error
 
 
 def generated_id() -> str:
@@ -62,10 +70,10 @@ def request_of(http: HttpRequest[Any, Any, Any], command: Command, size: int) ->
     traceparent = headers.get("traceparent", "")
     return Request(
         command,
-        _id(key.strip('"'), "Idempotency-Key") if key is not None else generated_id(),
+        id_in(key.strip('"'), "Idempotency-Key") if key is not None else generated_id(),
         generated=key is None,
         expected_version=_version(headers.get("if-match")),
-        correlation=None if correlation is None else _id(correlation, "X-Correlation-ID"),
+        correlation=None if correlation is None else id_in(correlation, "X-Correlation-ID"),
         traceparent=traceparent if TRACEPARENT.match(traceparent) else None,
         size=size,
     )
@@ -78,15 +86,6 @@ def _object(body: bytes) -> dict[str, msgspec.Raw]:
         raise Invalid("the body must be a JSON object", rule="invalid-field") from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Malformed(f"the body is not valid JSON: {error}", rule="malformed-json") from error
-
-
-def _id(text: str, header: str) -> str:
-    try:
-        return msgspec.convert(text, Id)
-    except msgspec.ValidationError as error:
-        raise Invalid(
-            f"{header} must be 1 to 128 of A-Z a-z 0-9 _ . : -", rule="invalid-header", field=header
-        ) from error
 
 
 def _version(text: str | None) -> int | None:

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from producers.handling.requests import Receipt, Request
 from producers.http.intake import generated_id
 from producers.http.problems import Problem, problem
-from producers.requests import Receipt, Request
 from schemas import Domain, HeadraceError, Id, Invalid, Malformed, TooLarge, decode_command
 
 C = TypeVar("C")

@@ -10,12 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from producers.handler import CommandHandler
+from producers.handling.handler import CommandHandler
+from producers.handling.rollback import Rollback
 from producers.history import Traveller
 from producers.http import documents
 from producers.http.intake import request_of
 from producers.http.routes import receipt_response
-from producers.rollback import Rollback
 from schemas import Invalid, Malformed
 
 _MAX_BODY = 10_000

@@ -10,13 +10,13 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
 from msgspec import UNSET
 
-from producers.handler import CommandHandler
+from producers.handling.handler import CommandHandler
+from producers.handling.requests import Receipt
 from producers.http import documents
 from producers.http.bulk import BulkExchange
 from producers.http.inflate import INFLATERS
 from producers.http.intake import command_at, command_of, request_of
 from producers.http.paths import command_paths, stream_field
-from producers.requests import Receipt
 from schemas import Command, Invalid, encode, reach
 
 MAX_BODY = 1_000_000

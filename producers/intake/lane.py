@@ -9,11 +9,11 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from producers.handler import CommandHandler
+from producers.handling.handler import CommandHandler
+from producers.handling.requests import Request
+from producers.handling.rounds import Result
 from producers.intake.records import Entry, entry_of, records_of
 from producers.intake.replies import Replies
-from producers.processing import Result
-from producers.requests import Request
 from schemas import HeadraceError, reach
 
 _PENDING_COMMANDS = 10_000

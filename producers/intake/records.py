@@ -7,11 +7,11 @@ import msgspec
 from confluent_kafka import Message
 from msgspec import UNSET, Struct, UnsetType
 
-from producers.http.intake import TRACEPARENT
+from producers.handling.requests import Receipt, Request
+from producers.http.intake import TRACEPARENT, id_in
 from producers.http.lines import request_of
 from producers.http.problems import Problem, problem
-from producers.requests import Receipt, Request
-from schemas import Domain, HeadraceError, Id, Invalid, encode
+from schemas import PROCESS_PREFIX, Domain, HeadraceError, Id, Invalid, encode, personal_fields
 
 # Larger records than the broker takes by default can only come from a topic whose limit was raised.
 _LETTER_BYTES = 4_000_000
@@ -19,8 +19,9 @@ _ERROR_CHARACTERS = 1_000
 
 
 class Reply(Struct, frozen=True):
-    """Value on the replies topic, keyed with the command id: what became of the command `id`, as the bulk route
-    would answer it. `partition` and `offset` are the place of its record on the commands topic."""
+    """Value on the replies topic, keyed with the command id (for process managers, as they say): what became of the
+    command `id`, as the bulk route would answer it. `partition` and `offset` are the place of its record on the
+    commands topic."""
 
     id: str
     partition: int
@@ -31,11 +32,15 @@ class Reply(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """One record of the commands topic: the command's id, and what it asks for or the error that makes it poison."""
+    """One record of the commands topic: the command's id, and what it asks for or the error that makes it poison.
+
+    `reply_key` is the key of the reply's record, where it is not the id.
+    """
 
     message: Message
     id: str
     asked: Request | HeadraceError
+    reply_key: bytes | None = None
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -56,25 +61,48 @@ class _Stub(Struct):
 def entry_of(domain: Domain, message: Message) -> Entry:
     """What a record asks for. Its value is a line of the bulk route; the headers `command-id`, `correlation-id` and
     `traceparent` are optional. Without any id it gets one that is the same at every delivery of the record.
+
+    Only here an id may be that of a process manager (in the header); its header `reply-key` then is the key of the
+    reply, so that replies come back in the order of what the process is about.
     """
-    value = message.value()
     headers: dict[str, Any] = dict(message.headers() or [])
+    id_, asked = _asked(domain, message, headers)
+    reply_key = headers.get("reply-key") if id_.startswith(PROCESS_PREFIX) else None
+    return Entry(message, id_, asked, _bytes(reply_key) or None)
+
+
+def _asked(domain: Domain, message: Message, headers: dict[str, Any]) -> tuple[str, Request | HeadraceError]:
+    value = message.value()
     derived = f"{message.topic()}:{message.partition()}:{message.offset()}:{message.timestamp()[1]}"
     data = value if isinstance(value, bytes) else b""
     try:
-        given = _id_in(headers, "command-id")
+        given = _id_in(headers, "command-id", processes=True)
         asked = request_of(domain, data)
         if isinstance(asked, HeadraceError):
-            return Entry(message, given or _id_of(data) or derived, asked)
+            return given or _id_of(data) or derived, asked
         if asked.generated:
             asked.id, asked.generated = given or derived, False
         elif given is not None and given != asked.id:
             raise Invalid(f"the header says {given}, the line {asked.id}", rule="invalid-header", field="command-id")
         asked.correlation = _id_in(headers, "correlation-id")
         asked.traceparent = _traceparent(headers.get("traceparent"))
+        _check_personal(asked)
     except HeadraceError as error:
-        return Entry(message, _id_of(data) or derived, error)
-    return Entry(message, asked.id, asked)
+        return _id_of(data) or derived, error
+    return asked.id, asked
+
+
+def _check_personal(request: Request) -> None:
+    """What process managers send holds sealed values only; what others send stands on the topic in plain text."""
+    if request.id.startswith(PROCESS_PREFIX):
+        return
+    for field in personal_fields(type(request.command)):
+        if getattr(request.command, field) is not None:
+            raise Invalid(
+                f"{field} is personal: the commands topic would keep it in plain text; send the command over HTTP",
+                rule="personal-over-kafka",
+                field=field,
+            )
 
 
 def records_of(domain: Domain, entries: Sequence[Entry], results: Sequence[Receipt | HeadraceError]) -> list[Record]:
@@ -98,12 +126,17 @@ def _reply(domain: Domain, entry: Entry, outcome: Receipt | HeadraceError) -> Re
         reply = Reply(entry.id, partition, offset, 200, receipt=outcome)
     else:
         reply = Reply(entry.id, partition, offset, outcome.status, problem=problem(outcome))
-    return Record(domain.replies_topic, entry.id.encode(), encode(reply), [("content-type", "application/json")])
+    return Record(
+        domain.replies_topic,
+        entry.reply_key or entry.id.encode(),
+        encode(reply),
+        [("content-type", "application/json")],
+    )
 
 
 def _letter(domain: Domain, entry: Entry, error: HeadraceError) -> Record:
     key, value = entry.message.key(), entry.message.value()
-    if value is not None and len(value) > _LETTER_BYTES:
+    if value is not None and (len(value) > _LETTER_BYTES or domain.holds_personal):
         value = None  # its bytes are on the commands topic, at the place that the headers name
     headers: list[tuple[str, str | bytes | None]] = [
         ("command-id", entry.id),
@@ -121,15 +154,13 @@ def _bytes(data: str | bytes | None) -> bytes | None:
     return data.encode() if isinstance(data, str) else data
 
 
-def _id_in(headers: dict[str, Any], name: str) -> str | None:
+def _id_in(headers: dict[str, Any], name: str, *, processes: bool = False) -> str | None:
     data = headers.get(name)
     if data is None:
         return None
-    try:
-        return msgspec.convert(_text(data), Id)
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        sentence = f"the header {name} must be 1 to 128 of A-Z a-z 0-9 _ . : -"
-        raise Invalid(sentence, rule="invalid-header", field=name) from error
+    text = data if isinstance(data, str) else data.decode(errors="replace")
+    id_in(text.removeprefix(PROCESS_PREFIX) if processes else text, name)
+    return text
 
 
 def _id_of(data: bytes) -> str | None:

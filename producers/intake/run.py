@@ -16,17 +16,16 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
 
-def run_intake(domains: Iterable[Domain], postgres: str, kafka: str, instance: str, stop: threading.Event) -> None:
-    """Handle the commands of all domains from `kafka` (bootstrap servers), with the database at `postgres` (URL), until
-    `stop` is set; then what was read is answered.
+def run_intake(domains: Iterable[Domain], servers: Servers, stop: threading.Event) -> None:
+    """Handle the commands of all domains until `stop` is set; then what was read is answered.
 
-    `instance` is a name that no other intake process uses, the same after a restart. Blocks. Servers that are down are
+    Blocks. Servers that are down are
     waited for. Several intakes share the partitions. Raises Fatal when commands are missing, or the mistake that ended
     a domain's intake, after all others have stopped.
     """
 
     async def follow_all() -> None:
-        work = [follow(domain, Servers(postgres, kafka, instance), stop) for domain in domains]
+        work = [follow(domain, servers, stop) for domain in domains]
         for result in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result

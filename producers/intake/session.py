@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from producers.connections import APPENDER, FAULTS, connect
 from producers.sql import query
+from producers.store.connections import APPENDER, FAULTS, connect, fault
 from schemas import Domain, HeadraceError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Session:
         try:
             self._connection: Connection = connect(postgres, role=APPENDER)
         except FAULTS as error:
-            raise _unavailable(error) from error
+            raise fault(error, APPENDER) from error
 
     @contextmanager
     def lend(self) -> Iterator[Connection]:
@@ -47,7 +47,7 @@ class Session:
             try:
                 yield self._connection
             except FAULTS as error:
-                raise _unavailable(error) from error
+                raise fault(error, APPENDER) from error
 
     def own(self, partition: int) -> None:
         """Take the partition over; a session that has it still is ended. Raises Unavailable when that fails."""
@@ -75,9 +75,3 @@ class Session:
             self._connection.cancel()
         with self._lock:
             self._connection.close()
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    sentence = " ".join(str(error).split())
-    log.warning("PostgreSQL: %s", sentence)
-    return Unavailable(f"PostgreSQL does not answer: {sentence}", rule="postgres-unavailable")

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from producers.handler import CommandHandler
+from producers.handling.handler import CommandHandler
+from producers.handling.processing import Seal
 from producers.intake.lane import Lane
 from producers.intake.replies import Replies
 from producers.intake.session import Session
-from producers.postgres import PostgresEventStore
+from producers.store.postgres import PostgresEventStore
 from schemas import Domain, Fatal, HeadraceError, Unavailable, stage_module
 
 log = logging.getLogger(__name__)
@@ -31,11 +32,14 @@ _SESSION_SECONDS = 10
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the servers are, and under which name this intake joins the group: no other process may use it."""
+    """Where the servers are (URL of the database, bootstrap servers), and under which name this intake joins the group:
+    no other process may use it, and it is the same after a restart. `seal` gives what seals a domain's personal fields.
+    """
 
     postgres: str
     kafka: str
     instance: str
+    seal: Callable[[Domain], Seal | None] = lambda _: None
 
 
 class Term:
@@ -47,7 +51,9 @@ class Term:
         self._domain, self._servers, self._stop = domain, servers, stop
         self._session = Session(servers.postgres, domain)
         store = PostgresEventStore(self._session, domain)
-        self._handler = CommandHandler(domain, stage_module("producers", domain).DECIDER, store)
+        self._handler = CommandHandler(
+            domain, stage_module("producers", domain).DECIDER, store, seal=servers.seal(domain)
+        )
         # One thread fetches, the others each commit for a partition.
         self._threads = ThreadPoolExecutor(domain.partitions + 1, f"intake-{domain.name}")
         self._consumer = _consumer(domain, servers)

@@ -10,10 +10,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
 
-from producers.hashing import SEPARATOR, microseconds
 from producers.proof.findings import Finding
 from producers.proof.keys import key_id
-from producers.proof.reader import Point
+from producers.proof.reader import Point, SkipRow
+from producers.store.hashing import SEPARATOR, microseconds
 from schemas import Invalid, encode
 
 FORMAT = 1
@@ -22,8 +22,9 @@ FORMAT = 1
 class Checkpoint(Struct, frozen=True, kw_only=True):
     """A head and who vouches for it. `digest` is in hex, `key` names the public key, `signature` is base64.
 
-    Signed are the UTF-8 bytes of `headrace checkpoint`, format, domain, position, time in microseconds since 1970,
-    digest and key, joined by the byte 1F.
+    `skips` is how many events are left out of folds, `skips_digest` the hash of the last record of these (in hex; empty
+    without). Signed are the UTF-8 bytes of `headrace checkpoint`, format, domain, position, time in microseconds since
+    1970, digest, skips, skips_digest and key, joined by the byte 1F.
     """
 
     format: int
@@ -31,13 +32,16 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     position: int
     time: datetime
     digest: str
+    skips: int
+    skips_digest: str
     key: str
     signature: str
 
     @property
     def signed(self) -> bytes:
         """The bytes that the signature is over."""
-        values = (self.format, self.domain, self.position, microseconds(self.time), self.digest, self.key)
+        at = microseconds(self.time)
+        values = (self.format, self.domain, self.position, at, self.digest, self.skips, self.skips_digest, self.key)
         return SEPARATOR.join(("headrace checkpoint", *map(str, values))).encode()
 
     def is_signed_by(self, key: Ed25519PublicKey) -> bool:
@@ -49,14 +53,16 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         return True
 
 
-def sign(domain: str, head: Point, key: Ed25519PrivateKey) -> Checkpoint:
-    """A checkpoint of a head, signed now."""
+def sign(domain: str, head: Point, key: Ed25519PrivateKey, skips: Sequence[SkipRow] = ()) -> Checkpoint:
+    """A checkpoint of a head and of the skips, signed now."""
     made = Checkpoint(
         format=FORMAT,
         domain=domain,
         position=head.position,
         time=datetime.now(UTC),
         digest=head.digest.hex(),
+        skips=len(skips),
+        skips_digest=skips[-1].hash.hex() if skips else "",
         key=key_id(key.public_key()),
         signature="",
     )
@@ -136,3 +142,24 @@ def _finding(checkpoint: Checkpoint, head: Point | None, good: int) -> Finding:
         "the last that a checkpoint confirms"
     )
     return Finding("forked-history", detail, checkpoint.domain, good + 1)
+
+
+def check_skips(skips: Sequence[SkipRow], checkpoints: Sequence[Checkpoint], domain: str) -> list[Finding]:
+    """At most one finding: the first record of a skip that was altered, or the first that is missing."""
+    for expected, skip in enumerate(skips, 1):
+        if skip.number != expected:
+            detail = f"the record of skip {expected} is gone: what it left out of the tables, and why, is not known"
+            return [Finding("removed-skip", detail, domain)]
+        if not (skip.intact and skip.known):
+            what = "does not follow the one before it" if skip.known else "names an event that is not in history"
+            detail = f"the record of skip {skip.number} was altered or added: it {what}"
+            return [Finding("altered-skip", detail, domain, skip.position, skip.stream, skip.version, skip.event)]
+    for checkpoint in sorted(checkpoints, key=lambda c: c.skips):
+        signed = f"the checkpoint signed at {checkpoint.time.isoformat()} has {checkpoint.skips} skips"
+        if checkpoint.skips > len(skips):
+            detail = f"{signed}, there are {len(skips)}: records of skips were removed"
+            return [Finding("removed-skip", detail, domain)]
+        if checkpoint.skips and skips[checkpoint.skips - 1].hash.hex() != checkpoint.skips_digest:
+            detail = f"{signed} with another hash than the records have: they were rewritten"
+            return [Finding("altered-skip", detail, domain)]
+    return []

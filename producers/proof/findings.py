@@ -17,6 +17,9 @@ Kind = Literal[
     "altered-head",
     "altered-stream-row",
     "altered-command-row",
+    "deleted-command-row",
+    "altered-skip",
+    "removed-skip",
     "bad-checkpoint",
 ]
 
@@ -24,7 +27,7 @@ Kind = Literal[
 class Finding(Struct, frozen=True, omit_defaults=True):
     """One sign of tampering: its kind, a sentence, and the first bad row as far as it is known.
 
-    `id` is that of the event, or of a command for an `altered-command-row`.
+    `id` is that of the event, of a command for an `altered-command-row`, of the event that was skipped for a skip.
     """
 
     kind: Kind
@@ -46,6 +49,7 @@ class Report(Struct, frozen=True):
     events: int
     streams: int
     commands: int
+    skips: int
     checkpoints: int
     seconds: float
     findings: tuple[Finding, ...]

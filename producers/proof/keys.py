@@ -35,21 +35,28 @@ def make(private: Path) -> bool:
         return False
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    fresh = private.with_name(f"{private.name}.{secrets.token_hex(4)}")
     try:
-        private.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(fresh, pem, 0o600)
-            os.link(fresh, private)
-        except FileExistsError:
+        if not place(private, pem, 0o600):
             return False
-        finally:
-            fresh.unlink(missing_ok=True)
         public = public_file(private)
         public.unlink(missing_ok=True)
         _write(public, _pem(key.public_key()), 0o644)
     except OSError as error:
         raise Fatal(f"cannot make the signing key {private}: {error.strerror}", field="signing_key") from error
+    return True
+
+
+def place(path: Path, content: bytes, mode: int) -> bool:
+    """Make a file, whole or not at all; answers whether it was made: not when there is one. Raises OSError."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(fresh, content, mode)
+        os.link(fresh, path)
+    except FileExistsError:
+        return False
+    finally:
+        fresh.unlink(missing_ok=True)
     return True
 
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from psycopg2.errors import QueryCanceled, UndefinedTable
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from producers.connections import FAULTS, SESSION, connect
-from producers.hashing import NO_HASH
 from producers.sql import query
-from schemas import Domain, Fatal, Unavailable
+from producers.store.connections import FAULTS, READER, SESSION, connect, fault
+from producers.store.hashing import NO_HASH
+from schemas import Domain, Fatal
 
 # Pages are read by key whatever the statistics say, and put together by hash. Look-ups after a finding may take long.
 _OPTIONS = (
@@ -31,12 +31,26 @@ class Point(NamedTuple):
 
 class EventsPage(NamedTuple):
     """What the check of a page of events says; `bad` is the first bad event, `bad_append` the first event of the
-    first append with a bad digest, `end` the end of the page's last whole append."""
+    first append with a bad digest, `end` the end of the page's last whole append, `commands` how many begin by then."""
 
     events: int
     bad: int | None
     bad_append: int | None
     end: Point | None
+    commands: int
+
+
+class SkipRow(NamedTuple):
+    """A record of a skip: `intact` when it follows the one before it, `known` when there is such an event."""
+
+    number: int
+    event: str
+    position: int
+    stream: str
+    version: int
+    hash: bytes
+    intact: bool
+    known: bool
 
 
 class Row(NamedTuple):
@@ -79,7 +93,7 @@ class Reader:
         try:
             self._connection: Connection = connect(postgres, _OPTIONS)
         except FAULTS as error:
-            raise _unavailable(error) from error
+            raise fault(error, READER) from error
 
     def __enter__(self) -> "Reader":
         return self
@@ -97,22 +111,38 @@ class Reader:
         rows = self._all("proof_start", position=position)
         return _point(*rows[0]) or Point() if rows else Point()
 
-    def check_events(self, after: Point, limit: int) -> EventsPage:
-        """Check the next `limit` events after the end of a good append."""
-        events, bad, bad_append, *end = self._one(
-            "proof_events", after=after.position, digest=after.digest, time=after.time, limit=limit
+    def forgotten(self) -> int:
+        """Up to which position commands may have been forgotten, because their retention is over."""
+        [position] = self._one("proof_forgotten")
+        return max(int(position), 0)
+
+    def check_events(self, after: Point, limit: int, forgotten: int) -> EventsPage:
+        """Check the next `limit` events after the end of a good append; count commands after `forgotten`."""
+        events, bad, bad_append, *end, commands = self._one(
+            "proof_events", after=after.position, digest=after.digest, time=after.time, limit=limit, forgotten=forgotten
         )
-        return EventsPage(events, bad, bad_append, _point(*end))
+        return EventsPage(events, bad, bad_append, _point(*end), commands)
 
     def check_streams(self, after: str, limit: int, upto: int) -> tuple[int, str | None, str | None, int]:
         """Check the next rows of streams: how many, the last, the first bad one, and their events up to `upto`."""
         streams, last, bad, events = self._one("proof_streams", after=after, limit=limit, upto=upto)
         return streams, last, bad, events
 
-    def check_commands(self, after: str, limit: int) -> tuple[int, str | None, str | None]:
-        """Check the next remembered answers: how many, the last, and the first bad one."""
-        commands, last, bad = self._one("proof_commands", after=after, limit=limit)
-        return commands, last, bad
+    def check_commands(
+        self, after: str, limit: int, forgotten: int, upto: int
+    ) -> tuple[int, str | None, str | None, int]:
+        """Check the next remembered answers: how many, the last, the first bad one, and how many of them have their
+        first event after `forgotten` and up to `upto`.
+        """
+        commands, last, bad, counted = self._one(
+            "proof_commands", after=after, limit=limit, forgotten=forgotten, upto=upto
+        )
+        return commands, last, bad, counted
+
+    def check_remembered(self, after: int, limit: int, upto: int) -> tuple[int, int | None, int | None]:
+        """Look for the command rows of the next events up to `upto`: how many events, the last, the first without."""
+        events, last, bad = self._one("proof_unremembered", after=after, limit=limit, upto=upto)
+        return events, last, bad
 
     def check_chain(self, stream: str, position: int, limit: int) -> tuple[int, int, int, int | None]:
         """Check the events of a stream back from a position: how many, the first, the one before it, the first bad."""
@@ -132,6 +162,10 @@ class Reader:
         rows = self._all("proof_digest", positions=list(positions))
         return {position: None if digest is None else bytes(digest) for position, digest in rows}
 
+    def skips(self) -> list[SkipRow]:
+        """The records of all skips, in their order."""
+        return [SkipRow._make([*row[:5], bytes(row[5]), *row[6:]]) for row in self._all("proof_skips")]
+
     def ask(self, name: str, **values: Any) -> tuple[Any, ...] | None:
         """The first row of a look-up that only a diagnosis needs."""
         return next(iter(self._all(name, **values)), None)
@@ -150,7 +184,7 @@ class Reader:
         except UndefinedTable as error:
             raise Fatal("the database has no tables yet; `headrace prepare` makes them") from error
         except FAULTS as error:
-            raise _unavailable(error) from error
+            raise fault(error, READER) from error
 
 
 def _point(position: int | None, digest: memoryview | None, time: datetime | None) -> Point | None:
@@ -161,7 +195,3 @@ def _row(*values: Any) -> Row:
     plain: list[Any] = [bytes(value) if isinstance(value, memoryview) else value for value in values]
     before = None if plain[12] is None else (plain[12], plain[13], plain[14], plain[15])
     return Row._make([*plain[:12], before, *plain[16:]])
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(f"PostgreSQL does not answer: {' '.join(str(error).split())}", rule="postgres-unavailable")

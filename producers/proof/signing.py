@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from producers.proof.checkpoints import Checkpoint, compare, sign
+from producers.proof.checkpoints import Checkpoint, check_skips, compare, sign
 from producers.proof.reader import Point, Reader
 from schemas import Domain, Fatal
 
@@ -33,8 +33,8 @@ class Signer:
     def sign(self, domain: Domain) -> Checkpoint:
         """Sign the head of the domain and export it.
 
-        Raises Fatal, and signs nothing, when the head does not fit the last event, or history not what was signed
-        last. Raises Unavailable when a server does not answer.
+        Raises Fatal, and signs nothing, when the head does not fit the last event, or history or skips not what was
+        signed last. Raises Unavailable when a server does not answer.
         """
         with Reader(self._postgres, domain) as reader:
             head, last = reader.head()
@@ -45,10 +45,15 @@ class Signer:
                     rule="history-differs",
                 )
             before = [export.last(domain) for export in self._exports]
-            for finding in compare(reader, [signed for signed in before if signed]):
+            known, skips = [signed for signed in before if signed], reader.skips()
+            for finding in [*compare(reader, known), *check_skips(skips, known, domain.key)]:
                 raise Fatal(f"nothing of {domain.key} is signed: {finding.detail}", rule="history-differs")
-        made = sign(domain.key, head or Point(), self._key)
+        made = sign(domain.key, head or Point(), self._key, skips)
         for export, signed in zip(self._exports, before, strict=True):
-            if signed is None or (signed.position, signed.digest) != (made.position, made.digest):
+            if signed is None or _said(signed) != _said(made):
                 export.add(domain, made)
         return made
+
+
+def _said(checkpoint: Checkpoint) -> tuple[int, str, str]:
+    return checkpoint.position, checkpoint.digest, checkpoint.skips_digest

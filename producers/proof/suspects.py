@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from producers.hashing import NO_HASH, append_digest, event_hash, event_id
 from producers.proof.reader import Point, Reader, Row
+from producers.store.hashing import NO_HASH, append_digest, event_hash, event_id
 from schemas import Domain
 
 

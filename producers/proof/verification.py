@@ -1,11 +1,11 @@
-"""Verifies the history of one domain: every event, every stream, every remembered answer, the head, checkpoints."""
+"""Verifies the history of one domain: every event, stream, remembered answer and skip, the head, checkpoints."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from producers.proof.checkpoints import Checkpoint, compare
+from producers.proof.checkpoints import Checkpoint, check_skips, compare
 from producers.proof.diagnosis import Diagnosis
 from producers.proof.findings import Finding, Report
 from producers.proof.paging import Pages
@@ -28,7 +28,9 @@ class Verification:
     good: int = 0
     head: int = 0
     since: int = 0
-    counts: dict[str, int] = field(default_factory=lambda: {"events": 0, "streams": 0, "commands": 0})
+    forgotten: int = 0
+    expected: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: {"events": 0, "streams": 0, "commands": 0, "skips": 0})
 
     def run(self, since: int = 0, checkpoints: Sequence[Checkpoint] = ()) -> Report:
         """Verify all events after the append that `since` falls into, and what depends on them."""
@@ -36,14 +38,17 @@ class Verification:
         head, last = self._take_head()
         start = self.reader.start(since) if since else Point()
         self.since = self.good = start.position
+        self.forgotten = self.reader.forgotten()
         finding = self._events(start)
         if not finding or (head and (finding.position or 0) > head.position):
             finding = self._head(head, last) or finding
         if not finding:
-            finding = self._streams() or self._commands()
-        return self._report(
-            began, [*([finding] if finding else []), *compare(self.reader, checkpoints)], len(checkpoints)
-        )
+            finding = self._streams() or self._commands() or self._remembered()
+        skips = self.reader.skips()
+        self.counts["skips"] = len(skips)
+        found = [*([finding] if finding else []), *compare(self.reader, checkpoints)]
+        found += check_skips(skips, checkpoints, self.domain.key)
+        return self._report(began, found, len(checkpoints))
 
     def run_stream(self, stream: str) -> Report:
         """Verify one stream, from its last event back to its first. Raises NotFound when there is nothing of it."""
@@ -93,9 +98,10 @@ class Verification:
 
     def _events(self, good: Point) -> Finding | None:
         pages, total = Pages(), self.head - good.position
+        check = partial(self.reader.check_events, forgotten=self.forgotten)
         while good.position < self.head:
             before, asked = good, pages.size
-            page = pages.timed(self.reader.check_events, before)
+            page = pages.timed(check, before)
             unended = page.end is None and before.position + asked >= self.head
             if page.bad or page.bad_append or not page.events or unended:
                 return Diagnosis(self.domain, self.reader, good, self.head).finding()
@@ -105,6 +111,7 @@ class Verification:
             good = page.end
             self.counts["events"] += good.position - before.position
             self.good = good.position
+            self.expected += page.commands
             self.show("events", min(self.counts["events"], total), total)
         return None
 
@@ -132,14 +139,36 @@ class Verification:
         return None
 
     def _commands(self) -> Finding | None:
+        check = partial(self.reader.check_commands, forgotten=max(self.forgotten, self.since), upto=self.good)
         pages, after = Pages(), ""
         while True:
-            commands, last, bad = pages.timed(self.reader.check_commands, after)
+            commands, last, bad, counted = pages.timed(check, after)
             if bad is not None:
                 detail = f"the remembered answer to command {bad} does not fit its events"
                 return Finding("altered-command-row", detail, self.domain.key, id=bad)
             if last is None:
                 return None
             after = last
+            self.expected -= counted
             self.counts["commands"] += commands
             self.show("commands", self.counts["commands"], None)
+
+    def _remembered(self) -> Finding | None:
+        """The events whose command has no row; looked for only when there are fewer rows than commands."""
+        if self.expected <= 0:
+            return None
+        pages, after = Pages(), max(self.forgotten, self.since)
+        while True:
+            events, last, bad = pages.timed(partial(self.reader.check_remembered, upto=self.good), after)
+            if bad is not None:
+                detail = (
+                    "the answer to this event's command is gone before its time: sent again, it would be done again"
+                )
+                row = self.reader.row(bad)
+                assert row is not None
+                return Finding(
+                    "deleted-command-row", detail, self.domain.key, bad, row.stream, row.version, id=row.command
+                )
+            if not events or last is None:
+                return None  # they were forgotten while this ran
+            after = last

@@ -1,5 +1,5 @@
 -- Checks the remembered answers of one page of commands against the last event of each. Answers how many they are,
--- the last, and the first that is not right.
+-- the last, the first that is not right, and how many have their first event after `forgotten` and up to `upto`.
 WITH page AS MATERIALIZED (
     SELECT command, position, events
     FROM commands
@@ -9,6 +9,8 @@ WITH page AS MATERIALIZED (
 )
 SELECT count(*), max(c.command), min(c.command) FILTER (
     WHERE c.events > 0 AND (e.command = c.command AND e.number = c.events) IS NOT TRUE
+), count(*) FILTER (
+    WHERE c.events > 0 AND c.position - c.events >= %(forgotten)s AND c.position - c.events < %(upto)s
 )
 FROM page c
 LEFT JOIN (

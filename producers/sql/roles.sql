@@ -5,7 +5,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY[
-        'headrace_owner', 'headrace_appender', 'headrace_relay', 'headrace_keeper', 'headrace_reader'
+        'headrace_owner', 'headrace_appender', 'headrace_relay', 'headrace_keeper', 'headrace_reader', 'headrace_keys'
     ] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);

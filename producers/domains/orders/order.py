@@ -1,12 +1,12 @@
 """The rules of an order.
 
 It is placed once, paid once in full, then shipped, then delivered. It may be cancelled until it is shipped, also when
-it was paid: the refund is not a matter of this domain, which is why the event of the cancellation carries the total.
+it was paid: the refund is not a matter of this domain, which is why the event of the cancellation carries the total,
+and the pieces that go back into the stock.
 After a cancellation nothing follows. No step happens before the step before it; a command without a date happens
 now, or with the step before it when that lies ahead of our clock.
 """
 
-from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 
@@ -80,11 +80,11 @@ def evolve(state: State | None, event: Event) -> State | None:
 
 def pieces(lines: tuple[Line, ...]) -> dict[str, int]:
     """How many pieces of each product of the catalogue the lines have, by SKU."""
-    counted: Counter[str] = Counter()
+    counted: dict[str, int] = {}
     for line in lines:
         if line.sku is not None:
-            counted[line.sku] += line.quantity
-    return dict(counted)
+            counted[line.sku] = counted.get(line.sku, 0) + line.quantity
+    return counted
 
 
 def _step(state: State | None, status: Status, at: datetime) -> State | None:
@@ -128,6 +128,7 @@ def _place(state: State | None, command: PlaceOrder, facts: Facts) -> OrderPlace
         items=items,
         total=command.total,
         at=command.at or facts.now,
+        deliver_to=command.deliver_to,
     )
 
 
@@ -168,6 +169,7 @@ def _cancel(state: State, command: CancelOrder, facts: Facts) -> OrderCancelled:
         items=state.items,
         total=state.total,
         at=_at(state, command.at, facts),
+        pieces=state.pieces,
     )
 
 

@@ -8,6 +8,9 @@ CREATE TABLE heads (
     position bigint NOT NULL DEFAULT 0,           -- of the last event; 0 before the first
     time timestamptz NOT NULL DEFAULT 'epoch',    -- of the last append, strictly growing
     latest timestamptz,                           -- the greatest event time so far, never after `time`
+    -- Of the last event; it never goes back, though a domain may allow for more lateness than before. The default is
+    -- the earliest that every client's calendar can hold, in whatever time zone.
+    watermark timestamptz NOT NULL DEFAULT '0001-01-03 00:00:00+00',
     digest bytea NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),  -- rolling digest over all appends
     number int NOT NULL GENERATED ALWAYS AS IDENTITY,  -- names the domain's tables
     room bigint NOT NULL DEFAULT 0,               -- up to this position there are partitions of `events`

@@ -47,8 +47,6 @@ DECLARE
     keys CONSTANT text[] COLLATE "C" := string_to_array(guard_keys, E'\x1f');
     partition_keys CONSTANT text[] COLLATE "C" := string_to_array(stream_keys, E'\x1f');
     data CONSTANT bytea := convert_to(event_data, 'UTF8');
-    -- What every client's calendar can hold, in whatever time zone.
-    earliest CONSTANT timestamptz := '0001-01-03 00:00:00+00';
     before heads;
     sound boolean[];
     ends bigint[];
@@ -128,7 +126,7 @@ BEGIN
     END IF;
 
     watermarks := ARRAY(
-        SELECT greatest(earliest, greatest(before.latest, least(moment, 'epoch'::timestamptz
+        SELECT greatest(before.watermark, greatest(before.latest, least(moment, 'epoch'::timestamptz
                    + e.latest * interval '1 microsecond')) - in_lateness)
         FROM unnest(newest) WITH ORDINALITY AS e (latest, o) ORDER BY e.o
     );
@@ -150,7 +148,7 @@ BEGIN
     WHERE places IS NULL OR places[e.o] > 0;
 
     UPDATE heads
-    SET position = head + amount, time = moment, digest = rolling,
+    SET position = head + amount, time = moment, digest = rolling, watermark = watermarks[final],
         latest = greatest(before.latest, least(moment, 'epoch'::timestamptz
                                                        + newest[final] * interval '1 microsecond'))
     WHERE domain = in_domain AND position = head;

@@ -5,7 +5,7 @@ GRANT SELECT ON heads, streams, events, commands, claims, counters, event_log TO
 
 -- Appends, and reads what an append depends on. A stream's partition key is never changed.
 GRANT SELECT ON heads, streams, events, commands, claims, counters TO headrace_appender;
-GRANT UPDATE (position, time, latest, digest) ON heads TO headrace_appender;
+GRANT UPDATE (position, time, latest, watermark, digest) ON heads TO headrace_appender;
 GRANT INSERT, UPDATE (version, position, hash) ON streams TO headrace_appender;
 GRANT INSERT ON events, commands TO headrace_appender;
 GRANT INSERT, DELETE ON claims TO headrace_appender;

@@ -1,0 +1,1 @@
+SELECT record FROM erasures WHERE domain = %(domain)s ORDER BY number

@@ -1,0 +1,1 @@
+SELECT subject, id, key FROM subject_keys WHERE domain = %(domain)s AND subject = ANY(%(subjects)s)

@@ -1,0 +1,1 @@
+SELECT id, erased FROM subject_keys WHERE domain = %(domain)s AND subject = %(subject)s

@@ -1,0 +1,1 @@
+SELECT stream, partition_key FROM streams WHERE domain = %(domain)s AND stream = ANY(%(streams)s)

@@ -1,0 +1,1 @@
+VACUUM subject_keys
