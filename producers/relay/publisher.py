@@ -9,17 +9,19 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from producers.relay.partitioner import partition_of
 from producers.relay.records import Checkpoint, Row, control
+from producers.relay.routing import Routes
+from producers.relay.turns import Turns
 from schemas import CONTENT_TYPE, WATERMARK_KEY, Domain, Unavailable, encode, reach
 
 log = logging.getLogger(__name__)
 
 _HEADERS: list[tuple[str, str | bytes | None]] = [CONTENT_TYPE]
-_CHECKPOINT_KEY = b"relay"
+RELAY = b"relay"
 _SECONDS = 15.0
 
 
 class Publisher:
-    """The one transactional producer of a domain. Making it fences any other and settles what that one left open.
+    """The two transactional producers of a domain, in turn. Making it fences others and settles what those left open.
 
     Every method raises Unavailable when the broker does not answer, or when another relay has taken over: then a
     transaction under way may have been committed or not, and a new object, which reads the checkpoint, knows.
@@ -28,45 +30,43 @@ class Publisher:
     def __init__(self, kafka: str, domain: Domain) -> None:
         self._kafka = kafka
         self._domain = domain
-        self._producer = Producer(
-            {
-                "bootstrap.servers": kafka,
-                "transactional.id": domain.relay_transactional_id,
-                # A relay that died in a transaction holds up all readers for as long.
-                "transaction.timeout.ms": 10_000,
-                "partitioner": "murmur2_random",
-                "compression.type": "lz4",
-                "linger.ms": 2,
-                "batch.size": 1 << 20,
-                "message.max.bytes": 1_000_000,
-                "queue.buffering.max.messages": 1_000_000,
-                "queue.buffering.max.kbytes": 1 << 19,
-            },
-            logger=log,
-        )
+        self._routes = Routes(domain, [route.name for route in domain.routes])
+        self._route_keys = [route_key(route.name) for route in domain.routes]
+        self._lost: KafkaError | None = None
         try:
-            self._producer.init_transactions(_SECONDS)
+            self._turns = Turns(kafka, domain.relay_transactional_ids, _SECONDS, self._note)
         except KafkaException as error:
-            self._end()
             raise _unavailable(error) from error
+        self._lost = None
 
     def __enter__(self) -> "Publisher":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        self._end()
+        self._turns.close()
 
-    def _end(self) -> None:
-        # Not close(): it tries to settle the transaction, which is the next producer's part, and complains.
-        self._producer.purge()
-        del self._producer
+    def check(self) -> None:
+        """Raise Unavailable when the broker was lost since this object was made.
 
-    def checkpoint(self) -> Checkpoint:
-        """How far the domain is published."""
+        A broker that dies within milliseconds of a commit may not have written the commit's markers, and does not do
+        it by itself: readers wait for that batch until a new object of this class settles it. While events flow the
+        next transaction does that; whoever has nothing to publish must look.
+        """
+        self._turns.poll()
+        if self._lost is not None:
+            raise Unavailable(
+                f"Kafka was lost while there was nothing to publish: {self._lost.str()}", rule="kafka-unavailable"
+            )
+
+    def _note(self, error: KafkaError) -> None:
+        self._lost = error
+
+    def checkpoints(self) -> dict[bytes, Checkpoint]:
+        """How far the domain is published, under `RELAY`, and each of its routes, under `route_key`."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self._kafka,
-                "group.id": self._domain.relay_transactional_id,
+                "group.id": self._domain.relay_transactional_ids[0],
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
@@ -84,40 +84,69 @@ class Publisher:
 
     def publish(self, rows: Sequence[Row], checkpoint: Checkpoint, upto: Row | None) -> None:
         """Publish rows and checkpoint; with `upto`, also a control record on each partition but that row's own."""
-        topic, produce = self._domain.events_topic, self._producer.produce
+        producer, topic = self._turns.next(), self._domain.events_topic
+        produce = producer.produce
         try:
-            self._producer.begin_transaction()
+            producer.begin_transaction()
             for row in rows:
                 produce(topic, row.value, row.key, headers=_HEADERS)
+            self._send_routed(producer, self._routes, rows)
             if upto is not None:
-                self._control(upto)
-            produce(self._domain.checkpoints_topic, encode(checkpoint), _CHECKPOINT_KEY, 0)
+                self._control(producer, upto)
+            for key in (RELAY, *self._route_keys):
+                produce(self._domain.checkpoints_topic, encode(checkpoint), key, 0)
             reach("relay.produced")
-            self._producer.commit_transaction(_SECONDS)
+            producer.commit_transaction(_SECONDS)
         except (KafkaException, BufferError) as error:
             raise _unavailable(error) from error
         reach("relay.committed")
 
-    def _control(self, upto: Row) -> None:
-        """The partition of the last event needs none: that event says the same."""
+    def catch_up(self, route: str, rows: Sequence[Row], checkpoint: Checkpoint) -> None:
+        """Publish rows on one route alone, with the checkpoint that says how far it is."""
+        producer = self._turns.next()
+        try:
+            producer.begin_transaction()
+            self._send_routed(producer, Routes(self._domain, [route]), rows)
+            producer.produce(self._domain.checkpoints_topic, encode(checkpoint), route_key(route), 0)
+            reach("relay.caught-up")
+            producer.commit_transaction(_SECONDS)
+        except (KafkaException, BufferError) as error:
+            raise _unavailable(error) from error
+
+    def _send_routed(self, producer: Producer, routes: Routes, rows: Sequence[Row]) -> None:
+        for record in routes.of(rows):
+            producer.produce(record.topic, record.value, record.key, headers=_HEADERS)
+
+    def _control(self, producer: Producer, upto: Row) -> None:
+        """The partition of the last event needs none on the events topic: that event says the same."""
         value, own = control(upto), partition_of(upto.key, self._domain.partitions)
+        for topic in self._routes.topics:
+            for partition in range(self._domain.partitions):
+                producer.produce(topic, value, WATERMARK_KEY, partition, headers=_HEADERS)
         for partition in range(self._domain.partitions):
             if partition != own:
-                self._producer.produce(self._domain.events_topic, value, WATERMARK_KEY, partition, headers=_HEADERS)
+                producer.produce(self._domain.events_topic, value, WATERMARK_KEY, partition, headers=_HEADERS)
 
-    def _last(self, consumer: Consumer) -> Checkpoint:
-        last = Checkpoint()
+    def _last(self, consumer: Consumer) -> dict[bytes, Checkpoint]:
+        last: dict[bytes, Checkpoint] = {}
         while True:
             message = consumer.poll(_SECONDS)
             if message is None:
                 raise Unavailable("Kafka does not answer: the checkpoint could not be read", rule="kafka-unavailable")
             error = message.error()
             if error is None:
-                last = msgspec.json.decode(message.value() or b"", type=Checkpoint)
+                key = message.key()
+                assert isinstance(key, bytes)
+                last[key] = msgspec.json.decode(message.value() or b"", type=Checkpoint)
             elif error.code() == KafkaError._PARTITION_EOF:
                 return last
             else:
                 raise KafkaException(error)
+
+
+def route_key(route: str) -> bytes:
+    """Key of the checkpoint of a route."""
+    return b"route " + route.encode()
 
 
 def _unavailable(error: Exception) -> Unavailable:

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from schemas import Control, Domain, encode
 
-_ENVELOPE = (
+# Names are filled in for %b in this order; `producers.relay.columns` fills the same.
+ENVELOPE = (
     b'{"id":"%b:%b","source":"%b","type":"%b","subject":"%b","time":"%b","sequence":%b,"position":%b,"partitionkey":"%b",'
     b'"hash":"%b","correlationid":"%b","data":%b,"watermark":"%b","causationid":"%b"%b,"specversion":"1.0",'
     b'"datacontenttype":"application/json"}'
@@ -59,7 +60,7 @@ class Rows:
             traceparent, data,
         ) = line[:-1].split(b"\t", 13)  # fmt: skip
         time, watermark = self._instant(time), self._instant(watermark)
-        value = _ENVELOPE % (
+        value = ENVELOPE % (
             command, number, self._source, kind, stream, time, version, position, key, hash_,
             command if correlation == _NULL else correlation, data, watermark, command,
             b"" if traceparent == _NULL else b',"traceparent":"%b"' % traceparent,

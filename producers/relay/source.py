@@ -7,10 +7,10 @@ from types import TracebackType
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from producers.connections import FAULTS, RELAY, connect
 from producers.relay.records import Checkpoint, Row, Rows
 from producers.sql import query
-from schemas import Domain, Fatal, Unavailable
+from producers.store.connections import FAULTS, RELAY, connect, fault
+from schemas import Domain, Fatal
 
 _EVENTS = 10_000
 _BYTES = 8_000_000
@@ -35,7 +35,7 @@ class Source:
         try:
             self._connection: Connection = connect(postgres, role=RELAY)
         except FAULTS as error:
-            raise _unavailable(error) from error
+            raise fault(error, RELAY) from error
 
     def __enter__(self) -> "Source":
         return self
@@ -56,7 +56,7 @@ class Source:
                         return False
                     stop.wait(_POLL)
         except FAULTS as error:
-            raise _unavailable(error) from error
+            raise fault(error, RELAY) from error
         return False
 
     def read(self, after: Checkpoint) -> tuple[Row | None, Sequence[Row]]:
@@ -84,7 +84,7 @@ class Source:
             if not self._connection.notifies:
                 select.select([self._connection], [], [], min(seconds, _POLL))
         except (*FAULTS, OSError, ValueError) as error:
-            raise _unavailable(error) from error
+            raise fault(error, RELAY) from error
 
     def _lines(self, first: int, limit: int, size: int) -> Sequence[bytes]:
         lines = _Lines()
@@ -93,7 +93,7 @@ class Source:
                 values = {"domain": self._domain.key, "first": first, "limit": limit, "bytes": size}
                 cursor.copy_expert(cursor.mogrify(query("relay_read"), values), lines)
         except FAULTS as error:
-            raise _unavailable(error) from error
+            raise fault(error, RELAY) from error
         return lines
 
     def _verify(self, after: Checkpoint, last: Row | None, rows: Sequence[Row]) -> None:
@@ -112,7 +112,3 @@ class Source:
                     "Nothing is relayed beyond that.",
                     rule="history-has-a-gap",
                 )
-
-
-def _unavailable(error: Exception) -> Unavailable:
-    return Unavailable(f"PostgreSQL does not answer: {' '.join(str(error).split())}", rule="postgres-unavailable")
