@@ -1,7 +1,8 @@
-"""The Faust app of one domain: its settings, and the registration of its tables and its agent."""
+"""The Faust app of a group of topics: its settings, and the registration of its tables and its agent."""
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,12 +10,15 @@ import faust
 from faust.types import TP
 from faust.types.transports import TransportT
 
-from schemas import Domain, HeadraceError
+from schemas import Fatal, HeadraceError
 from streams.assignment import Assignment
-from streams.folding import Folder
+from streams.engine import Engine
 from streams.gauges import Gauges
+from streams.group import Group
+from streams.reading import ChunkReader
+from streams.store import Store
 from streams.tables import BulkTableManager, FoldedTable
-from streams.transport import CHUNK_RECORDS, ChunkConsumer, ChunkSchema, ChunkTransport
+from streams.transport import ChunkConsumer, ChunkSchema, ChunkTransport
 
 _SESSION_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 1.0
@@ -28,37 +32,46 @@ class FoldingApp(faust.App):
     """A Faust app whose agent folds chunks.
 
     `instance` is the static member id: a worker that is started again within the session timeout gets its
-    partitions back at once. `failure` is set to what ended the work; the worker must then be stopped.
+    partitions back at once. `stores` makes the store of a partition number. `failure` is set to what ended the work;
+    the worker must then be stopped.
     """
 
     logger = _faust_log
 
-    def __init__(self, domain: Domain, folder: Folder, *, kafka: str, data: Path, instance: str) -> None:
+    def __init__(
+        self,
+        group: Group,
+        engine: Engine,
+        stores: Callable[[int], Store],
+        *,
+        kafka: str,
+        data: Path,
+        instance: str,
+        gauges: Gauges,
+    ) -> None:
         super().__init__(
-            domain.worker_app,
+            group.name,
             broker=[f"aiokafka://{server}" for server in kafka.split(",")],
             store="memory://",
-            datadir=str(data / domain.worker_app),
+            datadir=str(data / group.name),
             web_enabled=False,
-            topic_partitions=domain.partitions,
+            topic_partitions=group.partitions,
             topic_allow_declare=False,
             topic_disable_leader=True,
             table_standby_replicas=0,
-            Table=FoldedTable,
             TableManager=BulkTableManager,
             consumer_group_instance_id=instance,
-            consumer_auto_offset_reset="none",
+            consumer_auto_offset_reset="earliest",
             broker_session_timeout=_SESSION_SECONDS,
             broker_heartbeat_interval=_HEARTBEAT_SECONDS,
-            broker_commit_interval=60.0,
-            broker_max_poll_records=4 * CHUNK_RECORDS,
-            stream_buffer_maxsize=_CHUNKS_QUEUED,
         )
-        self.domain = domain
+        self._kafka = kafka
+        self.group = group
+        self.sources = frozenset(group.sources)
         self.instance = instance
-        self.gauges = Gauges(domain.key)
+        self.gauges = gauges
         self.failure: HeadraceError | None = None
-        self.assignment = Assignment(kafka, domain, folder, self.gauges, self.fail)
+        self.assignment = Assignment(kafka, group, engine, stores, gauges, self.fail, self._read_again)
 
     def _new_transport(self) -> TransportT:
         return ChunkTransport(self.conf.broker_consumer, self)
@@ -67,9 +80,18 @@ class FoldingApp(faust.App):
         """End the work because of `error`; the first one counts."""
         self.failure = self.failure or error
 
+    def new_reader(self) -> ChunkReader:
+        """A reader of the sources."""
+        return ChunkReader(self._kafka)
+
+    def _read_again(self) -> None:
+        consumer = self.consumer
+        assert isinstance(consumer, ChunkConsumer)
+        consumer.read_again()
+
     def offsets(self) -> dict[TP, int]:
         """The offset at which to go on reading, of each partition that may be read."""
-        return {TP(self.domain.events_topic, number): next_ for number, next_ in self.assignment.offsets().items()}
+        return {TP(*place): next_ for place, next_ in self.assignment.offsets().items()}
 
     async def take_over(self) -> None:
         """Open the partitions that the group has assigned to this worker.
@@ -79,13 +101,19 @@ class FoldingApp(faust.App):
         consumer = self.consumer
         assert isinstance(consumer, ChunkConsumer)
         membership = consumer.membership(self.instance)
-        numbers = [tp.partition for tp in consumer.assignment() if tp.topic == self.domain.events_topic]
         try:
-            await self.assignment.open(numbers, membership)
+            await self.assignment.open(self._numbers(consumer.assignment()), membership)
         except HeadraceError as error:
             self.fail(error)
             await asyncio.get_running_loop().create_future()
         self._show()
+
+    def _numbers(self, assigned: set[TP]) -> set[int]:
+        """The numbers assigned. Raises Fatal when one is not assigned with all of its topics."""
+        by_topic = [{tp.partition for tp in assigned if tp.topic == topic} for topic in self.group.sources]
+        if any(numbers != by_topic[0] for numbers in by_topic):
+            raise Fatal(f"{self.group.name}: partitions of {', '.join(self.group.sources)} were not assigned together")
+        return by_topic[0]
 
     async def revoked(self) -> None:
         """All partitions are about to be taken away."""
@@ -93,29 +121,26 @@ class FoldingApp(faust.App):
         self._show()
 
     def _show(self) -> None:
-        for index, table in enumerate(self.tables.values()):
-            cast(FoldedTable, table).show(self.assignment.rows(index))
+        for index, name in enumerate(self.group.tables):
+            cast(FoldedTable, self.tables[name]).show(self.assignment.rows(index))
 
 
-def register(app: FoldingApp, folder: Folder) -> None:
-    """Register the tables, their changelogs being the aggregate topics, and the agent that folds the events."""
-    domain = app.domain
-    for aggregate in folder.aggregates:
-        changelog = app.topic(
-            domain.aggregate_topic(aggregate),
-            partitions=domain.partitions,
-            key_type=bytes,
-            value_type=bytes,
-            compacting=True,
-        )
-        app.Table(
-            aggregate.name, partitions=domain.partitions, key_type=bytes, value_type=bytes, changelog_topic=changelog
+def register(app: FoldingApp) -> None:
+    """Register the tables, whose changelogs are those of the group, and the agent that folds all its sources."""
+    group = app.group
+    for name, changelog in group.tables.items():
+        topic = app.topic(changelog, partitions=group.partitions, key_type=bytes, value_type=bytes, compacting=True)
+        app.tables.add(
+            FoldedTable(
+                app, name=name, partitions=group.partitions, key_type=bytes, value_type=bytes, changelog_topic=topic
+            )
         )
 
-    events = app.topic(domain.events_topic, schema=ChunkSchema(), maxsize=_CHUNKS_QUEUED)
+    # One agent for all: chunks of a partition number must come one after the other.
+    sources = app.topic(*group.sources, schema=ChunkSchema(), maxsize=_CHUNKS_QUEUED)
 
-    @app.agent(events, name=f"{domain.worker_app}.fold")
+    @app.agent(sources, name=f"{group.name}.fold")
     async def fold(stream: Any) -> None:
         async for event in stream.noack().events():
-            await app.assignment.process(event.message.partition, event.value)
+            await app.assignment.process(event.message.topic, event.message.partition, event.value)
             event.ack()

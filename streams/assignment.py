@@ -1,18 +1,26 @@
-"""The partitions that this worker owns at the moment: opened, folded chunk by chunk, and given back."""
+"""The partitions that this worker owns at the moment: opened, folded chunk by chunk, and given back.
+
+Partitions of the same number of all the group's topics are one: opened, fenced, folded and given back together.
+"""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 
-from schemas import Domain, Fatal, HeadraceError, Unavailable, encode, reach
-from streams.folding import Changes, Folder, Record
+from schemas import Fatal, HeadraceError, Unavailable, reach
+from streams.changes import Changes, Holds, Record
+from streams.engine import Engine
 from streams.gauges import Gauges
-from streams.group import Membership
+from streams.group import Group, Membership, Place
 from streams.loading import Loader
+from streams.partition import Partition
+from streams.reading import Chunk
+from streams.redriving import Redriver
+from streams.store import Store, Table
 from streams.writer import ChunkWriter
 
 _log = logging.getLogger(__name__)
@@ -20,73 +28,53 @@ _log = logging.getLogger(__name__)
 _COMMIT_SECONDS = 45.0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A run of records of one partition: all that the topic has from offset `start` up to, without, `end`.
-
-    Between records there may be offsets without one: transaction markers, aborted or compacted records.
-    """
-
-    records: Sequence[Record]
-    start: int
-    end: int
-
-
-@dataclass(eq=False)
-class Partition:
-    """State of one owned partition. `next` is the offset up to which `rows` and `held` have been folded."""
-
-    number: int
-    writer: ChunkWriter
-    membership: Membership
-    rows: tuple[dict[bytes, bytes], ...]
-    held: dict[bytes, bytes] = field(default_factory=dict)
-    next: int = 0
-    commit: "asyncio.Future[None] | None" = None
-
-    def apply(self, changes: Changes, end: int) -> None:
-        """Take over what a chunk that ended at `end` has changed."""
-        for rows, changed in zip(self.rows, changes.rows, strict=True):
-            rows.update((key, value) for key, value in changed.items() if value is not None)
-            for key in [key for key, value in changed.items() if value is None]:
-                rows.pop(key, None)
-        self.held.update((key, encode(letter.held())) for key, letter in changes.held.items())
-        self.next = end
-
-
 class Assignment:
     """Owns the open partitions. Used from one event loop; blocking work goes to its threads.
 
     `fail` is called with the first error after which the worker cannot go on: it must end and be started again,
-    since its rows in memory may then be ahead of what was committed.
+    since its rows in memory may then be ahead of what was committed. `read_again` is called when a chunk is missing:
+    the sources must be read from `offsets` again.
     """
 
     def __init__(
-        self, kafka: str, domain: Domain, folder: Folder, gauges: Gauges, fail: Callable[[HeadraceError], None]
+        self,
+        kafka: str,
+        group: Group,
+        engine: Engine,
+        stores: Callable[[int], Store],
+        gauges: Gauges,
+        fail: Callable[[HeadraceError], None],
+        read_again: Callable[[], None],
     ) -> None:
-        self._kafka, self._domain, self._folder, self._gauges, self._fail = kafka, domain, folder, gauges, fail
+        self._kafka, self._group, self._engine, self._gauges = kafka, group, engine, gauges
+        self._stores, self._fail, self._read_again = stores, fail, read_again
         self._open: dict[int, Partition] = {}
-        self._threads = ThreadPoolExecutor(domain.partitions, "headrace-fold")
+        self._threads = ThreadPoolExecutor(group.partitions, "headrace-fold")
         self._opening = asyncio.Lock()
         self._working: set[asyncio.Future[None]] = set()
         self._ended = False
 
-    def offsets(self) -> dict[int, int]:
-        """The offset at which to go on reading, of each open partition."""
-        return {number: partition.next for number, partition in self._open.items()}
+    def offsets(self) -> dict[Place, int]:
+        """The offset at which to go on reading, of each open partition of each source."""
+        return {
+            (topic, number): next_
+            for number, partition in self._open.items()
+            for topic, next_ in partition.next.items()
+        }
 
-    def rows(self, table: int) -> list[dict[bytes, bytes]]:
-        """The encoded rows of one table, by its place among the folds, in each open partition."""
+    def rows(self, table: int) -> list[Mapping[bytes, bytes]]:
+        """The encoded rows of one table, by its place in the group, in each open partition."""
         return [partition.rows[table] for partition in self._open.values()]
 
     async def open(self, numbers: Iterable[int], membership: Membership) -> None:
-        """Take partitions over: fence the former owner, read the committed offset, load the rows.
+        """Take partitions over: fence the former owner, read the committed offsets, load the rows.
 
         When cancelled (another rebalance) the work in its thread ends soon and its result is dropped. Raises
-        Unavailable when Kafka does not answer, Fatal when the events topic does not fit the committed offset.
+        Unavailable when Kafka does not answer, Fatal when a source does not fit the committed offset.
         """
         async with self._opening:
             await self.close()
+            self._gauges.loading()
             cancelled = asyncio.Event()
             loop = asyncio.get_running_loop()
             work = loop.run_in_executor(None, self._load, sorted(numbers), membership, cancelled.is_set)
@@ -99,12 +87,30 @@ class Assignment:
                     await self._release(await work)
                 raise
             self._open = {partition.number: partition for partition in opened}
+            places = {(topic, p.number): (next_, len(p.held)) for p in opened for topic, next_ in p.next.items()}
+            self._gauges.opened(
+                {place: next_ for place, (next_, _) in places.items()},
+                {place: held for place, (_, held) in places.items()},
+            )
             for partition in opened:
-                self._gauges.opened(partition.number, partition.next, len(partition.held))
+                partition.redriver = self._redriver(partition)
+                partition.redriver.wake()
+
+    def _redriver(self, partition: Partition) -> Redriver:
+        def owned() -> bool:
+            return not self._ended and self._open.get(partition.number) is partition
+
+        def hand_over(changes: Changes) -> None:
+            source = self._group.sources[0]
+            self._take_on(partition, changes, source, partition.next[source])
+
+        return Redriver(
+            f"{self._group.key}, partition {partition.number}", partition, self._engine.refold, owned, hand_over
+        )
 
     def _load(self, numbers: Sequence[int], membership: Membership, cancelled: Callable[[], bool]) -> list[Partition]:
         if not numbers:
-            _log.info("%s: no partition is assigned to this worker; it stands by", self._domain.key)
+            _log.info("%s: no partition is assigned to this worker; it stands by", self._group.key)
             return []
 
         def given_up() -> bool:
@@ -115,98 +121,121 @@ class Assignment:
             self._take_over(opened, given_up)
         except BaseException:
             for partition in opened:
-                partition.writer.close()
+                partition.close()
             raise
         reach("fold.recovered")
         return opened
 
     def _new(self, number: int, membership: Membership, given_up: Callable[[], bool]) -> Partition:
-        aggregates = self._folder.aggregates
-        writer = ChunkWriter(self._kafka, self._domain, aggregates, number, given_up)
-        return Partition(number, writer, membership, tuple({} for _ in aggregates))
+        writer = ChunkWriter(self._kafka, self._group, number, given_up)
+        return Partition(number, writer, membership, self._stores(number))
 
     def _take_over(self, opened: Sequence[Partition], given_up: Callable[[], bool]) -> None:
         started = time.monotonic()
         with ThreadPoolExecutor(len(opened)) as threads:
             list(threads.map(lambda partition: partition.writer.fence(), opened))
-        with Loader(self._kafka, self._domain, given_up) as loader:
-            committed = loader.committed([partition.number for partition in opened])
-            into = {(self._domain.held_topic, p.number): p.held for p in opened}
-            tables = [self._domain.aggregate_topic(aggregate) for aggregate in self._folder.aggregates]
-            for index, topic in enumerate(tables):
-                into |= {(topic, p.number): p.rows[index] for p in opened}
+        group = self._group
+        with Loader(self._kafka, group, given_up, self._gauges.loading_on) as loader:
+            committed = loader.committed([(topic, p.number) for p in opened for topic in group.sources])
+            into: dict[Place, Table] = {(group.held, p.number): p.held for p in opened}
+            for partition in opened:
+                places = [(topic, partition.number) for topic in group.tables.values()]
+                partition.store.open(partial(loader.changelogs, places))
+                into |= zip(places, partition.store.tables, strict=True)
             marks = loader.load(into)
             for partition in opened:
+                partition.store.ready()
                 number = partition.number
-                positions = {marks[topic, number] for topic in tables}
-                partition.next = self._start(number, committed[number], positions)
-                partition.writer.position = max(positions)
-                loader.check(number, partition.next)
+                found = [marks[topic, number] for topic in group.tables.values()]
+                positions = {0 if mark is None else mark.position for mark in found}
+                partition.next = self._start(number, {t: committed[t, number] for t in group.sources}, positions)
+                partition.writer.positions = dict.fromkeys(group.sources, max(positions))
+                begun = any(partition.next.values())
+                partition.mark = found[0] if begun else None
+                partition.work = self._engine.begin(number, partition.rows, partition.mark)
+                partition.next = {t: loader.check((t, number), next_) for t, next_ in partition.next.items()}
         _log.info(
-            "%s: partitions %s loaded in %.1f s: %s rows, %d keys held",
-            self._domain.key,
+            "%s: partitions %s loaded in %.1f s: %s records, %d keys held",
+            self._group.key,
             ", ".join(str(partition.number) for partition in opened),
             time.monotonic() - started,
-            f"{sum(len(rows) for p in opened for rows in p.rows):,}",
+            f"{self._gauges.loaded:,}",
             sum(len(p.held) for p in opened),
         )
 
-    def _start(self, number: int, committed: int, marks: set[int]) -> int:
+    def _start(self, number: int, committed: dict[str, int], marks: set[int]) -> dict[str, int]:
         """Where to read on. Every chunk marks all tables with one position: other marks are no committed state."""
-        if committed == 0 or (len(marks) == 1 and marks != {0}):
+        if not any(committed.values()) or (len(marks) == 1 and marks != {0}):
             return committed
         _log.warning(
-            "%s: tables of partition %d were emptied (complete up to %s, committed %d): folding from the start",
-            self._domain.key,
+            "%s: tables of partition %d were emptied (complete up to %s, committed %s): folding from the start",
+            self._group.key,
             number,
             sorted(marks),
             committed,
         )
-        return 0
+        return dict.fromkeys(committed, 0)
 
-    async def process(self, number: int, chunk: Chunk) -> None:
-        """Fold a chunk and begin its transaction; at most one transaction a partition is under way.
+    async def process(self, topic: str, number: int, chunk: Chunk) -> None:
+        """Fold a chunk and begin its transaction; at most one transaction a partition number is under way.
 
-        Never raises: what ends the work goes to `fail`. A chunk of a partition that is no longer open is dropped.
+        Call it for one chunk at a time. Never raises: what ends the work goes to `fail`. A chunk of a partition that
+        is no longer open is dropped.
         """
         try:
-            await self._process(number, chunk)
+            await self._process(topic, number, chunk)
         except HeadraceError as error:
             self._end(error)
         except Exception as error:
             _log.exception("unexpected error while folding partition %d", number)
             self._end(Fatal(f"unexpected error while folding partition {number}: {error!r}"))
 
-    async def _process(self, number: int, chunk: Chunk) -> None:
+    async def _process(self, topic: str, number: int, chunk: Chunk) -> None:
         partition = self._open.get(number)
-        if self._ended or partition is None or chunk.end <= partition.next:
+        if self._ended or partition is None or chunk.end <= partition.next[topic]:
             return
-        if chunk.start != partition.next:
-            raise Fatal(f"partition {number}: expected records from offset {partition.next}, got {chunk.start}")
+        if chunk.start > partition.next[topic]:
+            self._read_again()
+            return
+        if chunk.start < partition.next[topic]:
+            chunk = chunk.after(partition.next[topic])
         reach("fold.read")
-        changes = self._folder.run(chunk.records, partition.rows, partition.held)
-        reach("fold.folded")
-        if partition.commit is not None:
-            await partition.commit
-        if self._open.get(number) is not partition or self._ended:
-            return
-        partition.apply(changes, chunk.end)
+        records = chunk.records
+        while await self._fold(partition, topic, records, chunk.end):
+            records = ()
+
+    async def _fold(self, partition: Partition, topic: str, records: Sequence[Record], end: int) -> bool:
+        """Fold records and begin to commit what changed, with `end` as offset; answers whether there is more to do."""
+        async with partition.turn:
+            changes = partition.work.run(topic, records, partition.rows, partition.held)
+            reach("fold.folded")
+            if partition.commit is not None:
+                await partition.commit
+            if self._open.get(partition.number) is not partition or self._ended:
+                return False
+            self._take_on(partition, changes, topic, end)
+        if changes.requested:
+            partition.redriver.wake()
+        return changes.behind
+
+    def _take_on(self, partition: Partition, changes: Changes, topic: str, next_: int) -> None:
+        """Apply changes and begin their transaction; the one before must be done."""
+        holds = changes.holds(partition.held)
+        partition.apply(changes, holds, topic, next_)
         if changes.held:
             key, letter = next(iter(changes.held.items()))
             _log.error(
                 "%s: %d keys are held from now on; the first is %r at position %d: %s",
-                self._domain.key,
+                self._group.key,
                 len(changes.held),
                 key,
                 letter.position,
                 letter.error,
             )
-        partition.commit = asyncio.ensure_future(self._commit(partition, changes, chunk.end))
+        partition.commit = asyncio.ensure_future(self._commit(partition, changes, holds, topic, next_))
 
-    async def _commit(self, partition: Partition, changes: Changes, end: int) -> None:
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, partition.writer.commit, changes, end, partition.membership
-        )
+    async def _commit(self, partition: Partition, changes: Changes, holds: Holds, topic: str, next_: int) -> None:
+        work = asyncio.get_running_loop().run_in_executor(self._threads, partition.write, changes, holds, topic, next_)
         self._working.add(work)
         work.add_done_callback(self._done)
         try:
@@ -220,7 +249,7 @@ class Assignment:
             _log.exception("unexpected error while committing partition %d", partition.number)
             self._end(Fatal(f"unexpected error while committing partition {partition.number}: {error!r}"))
         else:
-            self._gauges.committed(partition.number, changes, end)
+            self._gauges.committed((topic, partition.number), changes, next_, len(partition.held))
 
     def _done(self, work: "asyncio.Future[None]") -> None:
         self._working.discard(work)
@@ -235,7 +264,7 @@ class Assignment:
     async def close(self) -> None:
         """Give all partitions back, after the transactions that are under way."""
         closing, self._open = list(self._open.values()), {}
-        self._gauges.closed()
+        self._gauges.joining()
         commits = [partition.commit for partition in closing if partition.commit is not None]
         if commits:
             await asyncio.wait(commits)
@@ -243,7 +272,7 @@ class Assignment:
 
     async def _release(self, partitions: Iterable[Partition]) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(None, partition.writer.close) for partition in partitions))
+        await asyncio.gather(*(loop.run_in_executor(None, partition.close) for partition in partitions))
 
     def _end(self, error: HeadraceError) -> None:
         if not self._ended:

@@ -10,22 +10,28 @@ _ERROR_CHARACTERS = 1_000
 _STACK_CHARACTERS = 8_000
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class Held(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Value on the held topic; the record key is the held partition key.
 
-    `position` (0 when unreadable), `event_id` and `offset` (in the events topic) name the first event of the key
-    that was not applied; `error` says why.
+    `position` (0 when unreadable), `event_id` and `offset` (in the events topic; -1 for one that was read from the
+    event store) name the first event of the key that was not applied; `error` says why. `due` is the id of the refold
+    that was asked for and is not done yet, `answered` that of the last one, after which the key is still held.
     """
 
     position: int
     event_id: str
     offset: int
     error: str
+    due: str = ""
+    answered: str = ""
+
+
+read_held = msgspec.json.Decoder(Held).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A record that could not be folded, with its bytes, and the reason."""
+    """A record that could not be folded, with its bytes, and the reason. `answered` is as in `Held`."""
 
     key: bytes | None
     value: bytes | None
@@ -34,10 +40,17 @@ class DeadLetter:
     event_id: str
     error: str
     stack: str
+    answered: str = ""
 
     def held(self) -> Held:
         """What is noted under the partition key of this letter."""
-        return Held(position=self.position, event_id=self.event_id, offset=self.offset, error=self.error)
+        return Held(
+            position=self.position,
+            event_id=self.event_id,
+            offset=self.offset,
+            error=self.error,
+            answered=self.answered,
+        )
 
 
 class _Stub(Struct):

@@ -1,7 +1,60 @@
-"""Membership in the consumer group, in the form in which librdkafka sends it with a transaction's offsets."""
+"""The consumer group of one app: its topics, and the membership in it."""
 
 import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from schemas import Aggregate, Domain
+
+Place = tuple[str, int]  # topic and partition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The topics of one app; all have the same number of partitions.
+
+    The partitions of one number, of all `sources`, belong together: they are assigned, opened, fenced and folded
+    together, one chunk after the other, by one transactional producer. `tables` has the changelog of each table, by its
+    name. `key` names the app in logs; `name` is its Faust app id and consumer group. `trimmed` are sources whose old
+    records are deleted after a while: what is gone is passed over, where it is a fault in others.
+    """
+
+    key: str
+    name: str
+    partitions: int
+    sources: tuple[str, ...]
+    tables: Mapping[str, str]
+    projection: int
+    held: str
+    dead_letters: str
+    transactional_id: Callable[[int], str]
+    trimmed: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, domain: Domain, aggregates: Sequence[Aggregate]) -> "Group":
+        """The group of a domain's folds, whose tables are those of `aggregates` and the versions of streams."""
+        return cls(
+            key=domain.key,
+            name=domain.worker_app,
+            partitions=domain.partitions,
+            sources=(domain.events_topic,),
+            tables={
+                **{aggregate.name: domain.aggregate_topic(aggregate) for aggregate in aggregates},
+                "stream_versions": domain.versions_topic,
+            },
+            projection=domain.projection,
+            held=domain.held_topic,
+            dead_letters=domain.dead_letters_topic,
+            transactional_id=domain.worker_transactional_id,
+        )
+
+
+class Member(Protocol):
+    """Who commits the offsets of a group."""
+
+    def metadata(self) -> bytes:
+        """What `send_offsets_to_transaction` takes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,16 +5,16 @@ chunk) nor subscribes to it (it would fetch it record by record): its recovery o
 """
 
 import logging
-from collections import ChainMap, Counter
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Protocol, cast
 
 import faust
 from faust.stores import memory
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
-from faust.types import TP, StoreT
+from faust.types import TP, StoreT, TopicT
 from faust.types.transports import ConsumerT
 
 _faust_log = logging.getLogger("faust.tables")  # what Faust's services say of themselves
@@ -27,6 +27,26 @@ class PartitionOpener(Protocol):
         """Open the partitions that the group has assigned to this worker."""
 
 
+class _Union(Mapping[bytes, bytes]):
+    """Several mappings that have no key in common, as one; a ChainMap would copy all keys to iterate."""
+
+    def __init__(self, parts: tuple[Mapping[bytes, bytes], ...]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, key: bytes) -> bytes:
+        for part in self._parts:
+            value = part.get(key)
+            if value is not None:
+                return value
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain.from_iterable(self._parts)
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+
 class FoldedStore(memory.Store[bytes, bytes]):
     """Read-only view of one table: row key to encoded row, in all partitions that this worker owns."""
 
@@ -34,7 +54,7 @@ class FoldedStore(memory.Store[bytes, bytes]):
 
     def show(self, partitions: Iterable[Mapping[bytes, bytes]]) -> None:
         """Show the rows of these partitions from now on."""
-        self.data = MappingProxyType(ChainMap(*cast("list[dict[bytes, bytes]]", list(partitions))))  # type: ignore[assignment]  # read only on purpose
+        self.data = _Union(tuple(partitions))  # type: ignore[assignment]  # read only on purpose
 
 
 class FoldedTable(faust.Table[bytes, bytes]):
@@ -86,5 +106,10 @@ class BulkTableManager(TableManager):
     async def _update_channels(self) -> None:
         self._tables_finalized.set()
         for table in self.values():
+            # Those of ordinary agents are recovered by Faust.
+            if not isinstance(table, FoldedTable) and table not in self._channels:
+                changelog = table.changelog_topic.clone_using_queue(self.changelog_queue)
+                self._channels[table] = changelog
+                self.app.topics.add(cast(TopicT, changelog))
             await table.maybe_start()
         self._tables_registered.set()

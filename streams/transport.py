@@ -1,45 +1,43 @@
-"""Chunk transport: Faust's aiokafka driver, but an agent gets the whole fetched run of a partition as one message.
+"""Chunk transport: Faust's aiokafka driver, but the agent of the group's sources gets whole runs of records.
 
-Offsets are kept here, not by Faust: aborted transactions and markers leave holes that its bookkeeping cannot
-pass. Where to read is what the folded state says (`FoldingApp.offsets`), and each chunk must begin where the one
-before ended, or the partition is read again from there. Faust's own offset commit has nothing to do: an offset is
-committed in the transaction of its chunk.
+Faust and aiokafka keep the membership in the group, its heartbeats, rebalances and the assignment. They do not fetch
+the sources: a `ChunkReader` does. Where to read is what the folded state says (`FoldingApp.offsets`), and Faust's own
+offset commit has nothing to do with it: an offset is committed in the transaction of its chunk. Topics of ordinary
+agents go Faust's way.
 """
 
+import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from collections.abc import Container, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, cast
 
 import faust
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from faust.types.tuples import ConsumerMessage
 
 from schemas import HeadraceError, Unavailable
-from streams.assignment import Chunk
-from streams.group import Membership
+from streams.group import Membership, Place
+from streams.ordinary import OrdinaryProducer
+from streams.reading import Chunk, ChunkReader
 
-_log = logging.getLogger(__name__)
 _faust_log = logging.getLogger("faust.chunks")  # what Faust's services say of themselves
 
-CHUNK_RECORDS = 5_000
-CHUNK_BYTES = 4_000_000
 _FETCH_MAX_WAIT_MS = 100
-
-
-class Run(NamedTuple):
-    """Records drained from the fetcher at once, and the fetch positions before and after."""
-
-    records: Sequence[Any]
-    start: int | None
-    end: int
+_TICK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.05
 
 
 class OffsetKeeper(Protocol):
     """The app as the transport needs it."""
+
+    sources: Container[str]
+
+    def new_reader(self) -> ChunkReader:
+        """A reader of the sources."""
 
     def offsets(self) -> dict[TP, int]:
         """The offset at which to go on reading, of each partition that may be read."""
@@ -52,7 +50,7 @@ class OffsetKeeper(Protocol):
 
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
-    """The thread that fetches: read committed, quick to answer, and it tells positions with the records."""
+    """The thread of the membership. Of the sources it fetches nothing."""
 
     logger = _faust_log
 
@@ -63,25 +61,23 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
         return consumer
 
-    async def on_start(self) -> None:
-        """Start the consumer."""
-        await super().on_start()
-        fetcher = self._ensure_consumer()._fetcher
-        fetcher._records = _PlainResults(fetcher._records)
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Leave the sources to the reader."""
+        sources = cast(OffsetKeeper, self.app).sources
+        self._ensure_consumer().pause(*(TopicPartition(*tp) for tp in assigned if tp.topic in sources))
+        await super().on_partitions_assigned(assigned, generation_id)
 
-    async def _fetch_records(
-        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
-    ) -> Any:
-        # Faust never asks for them: a member that was refused by its group would wait for ever, looking alive.
+    async def alive(self) -> None:
+        """Say to the group that work goes on. Raises KafkaError when the group has refused this member."""
+        await self.call_thread(self._alive)
+
+    async def _alive(self) -> None:
+        consumer = self._ensure_consumer()
+        # Faust never asks: a member that was refused by its group would wait for ever, looking alive.
         consumer._coordinator.check_errors()
-        if consumer._fetcher.error_future.done():
-            consumer._fetcher.error_future.result()
-        before = _positions(consumer)
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
-        after = _positions(consumer) if fetched else {}
-        return {
-            tp: Run(records, before.get(tp), after.get(tp, records[-1].offset + 1)) for tp, records in fetched.items()
-        }
+        # aiokafka takes a member for dead that fetches nothing.
+        with consumer._subscription.fetch_context():
+            pass
 
     def membership(self, instance: str) -> Membership:
         """The group membership as it is now."""
@@ -94,39 +90,17 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         )
 
 
-class _PlainResults(OrderedDict[Any, Any]):
-    """aiokafka's fetched data, which is told to hand out its records as they are parsed.
-
-    Copying each into a `ConsumerRecord` would cost more than parsing it.
-    """
-
-    def __setitem__(self, tp: Any, result: Any) -> None:
-        if isinstance(result, FetchResult):
-            result._partition_records._consumer_record = _as_parsed
-        super().__setitem__(tp, result)
-
-
-def _as_parsed(_: Any, record: Any) -> Any:
-    return record
-
-
-def _positions(consumer: Any) -> dict[TP, int]:
-    subscription = consumer._subscription.subscription
-    assignment = None if subscription is None else subscription.assignment
-    if assignment is None or not assignment.active:
-        return {}
-    states = {TP(*tp): assignment.state_value(tp) for tp in assignment.tps}
-    return {tp: state.position for tp, state in states.items() if state.has_valid_position}
-
-
 class ChunkConsumer(driver.Consumer):
-    """Consumer whose messages are chunks and whose positions follow the folded state."""
+    """Consumer that hands out chunks of the sources, from where the folded state ends, and messages of other topics."""
 
     logger = _faust_log
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._next: dict[TP, int] = {}
+        self._places: set[Place] = set()  # to read, of the sources
+        self._from_start = False
+        self._resuming: set[TP] = set()  # to read once they have been sought, of ordinary topics
+        self._reading = ThreadPoolExecutor(1, "headrace-read")
 
     def _new_consumer_thread(self) -> ChunkThread:
         return ChunkThread(self, loop=self.loop, beacon=self.beacon)
@@ -139,94 +113,138 @@ class ChunkConsumer(driver.Consumer):
         """The group membership as it is now."""
         return cast(ChunkThread, self._thread).membership(instance)
 
+    async def on_start(self) -> None:
+        """Start the consumer."""
+        await super().on_start()
+        self.add_future(self._stay_alive())
+        self.add_future(self._hand_out())
+
+    async def _stay_alive(self) -> None:
+        while not self.should_stop:
+            try:
+                await cast(ChunkThread, self._thread).alive()
+            except KafkaError as error:
+                self._keeper.fail(Unavailable(f"the group refused this worker: {error!r}"))
+            await self.sleep(_TICK_SECONDS)
+
+    def read_again(self) -> None:
+        """Read on where the folded state ends, whatever has been handed out."""
+        self._from_start = True
+
     async def perform_seek(self) -> None:
-        """Read on where the folded state ends (Faust: at the committed offsets)."""
+        """Read the sources on where the folded state ends, other topics at their committed offsets."""
         assigned = self.assignment()
-        offsets = {tp: offset for tp, offset in self._keeper.offsets().items() if tp in assigned}
-        self._next = dict(offsets)
-        if offsets:
-            await self.seek_wait(offsets)
+        self._places = {place for place in self._keeper.offsets() if place in assigned}
+        self.read_again()
+        # Faust seeks also when it drops what it fetched during a rebalance, after which it seeks anyway.
+        if self.flow_active and self._resuming:
+            await super().perform_seek()
+            super().resume_partitions(self._resuming)
+            self._resuming = set()
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
-        """The next chunks, at most one fetch's worth."""
+    async def _hand_out(self) -> None:
+        """Read chunk after chunk and hand them to the agent, which takes so many at a time as its queue has room."""
+        reader = self._keeper.new_reader()
         try:
-            runs, _ = await self._wait_next_records(timeout)
-        except NoOffsetForPartitionError:
-            return  # aiokafka looked for a committed offset before `perform_seek` said where to read
-        except KafkaError as error:
-            self._keeper.fail(Unavailable(f"reading the events failed: {error!r}"))
-            await self.sleep(timeout)
-            return
-        generation = self.app.consumer_generation_id
-        for tp, run in cast(dict[TP, Run], runs or {}).items():
-            tp = TP(*tp)
-            if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            expected = self._next.get(tp)
-            if expected is None:
-                continue
-            if run.start != expected:
-                _log.debug("%s: fetched from offset %s, not %d: reading again from there", tp, run.start, expected)
-                await self.seek_wait({tp: expected})
-                continue
-            for chunk in cut(run):
-                self._next[tp] = chunk.end
-                yield tp, self._chunk_message(tp, chunk, generation)
+            while not self.should_stop:
+                if self._places and self.flow_active:
+                    await self._hand_out_some(reader)
+                else:
+                    await self.sleep(_PAUSE_SECONDS)
+        except HeadraceError as error:
+            self._keeper.fail(error)
+        finally:
+            self._reading.submit(reader.close)
+            self._reading.shutdown(wait=False)
 
-    def _chunk_message(self, tp: TP, chunk: Chunk, generation: int) -> Message:
-        last = cast(Any, chunk.records[-1])
-        return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            last.offset,
-            (last.timestamp or 0) / 1000,
-            last.timestamp_type,
-            [],
-            None,
-            chunk,  # type: ignore[arg-type]  # Faust passes it on unread, see ChunkSchema
-            None,
-            0,
-            0,
-            tp,
-            generation_id=generation,
-        )
+    async def _hand_out_some(self, reader: ChunkReader) -> None:
+        loop, generation = asyncio.get_running_loop(), self.app.consumer_generation_id
+        if self._from_start:
+            self._from_start = False
+            offsets: dict[Place, int] = {tp: at for tp, at in self._keeper.offsets().items() if tp in self._places}
+            await loop.run_in_executor(self._reading, reader.start, offsets)
+        for place, chunk in await loop.run_in_executor(self._reading, reader.read):
+            if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
+                self.read_again()
+            if self._from_start:
+                return
+            message = _message(TP(*place), chunk, generation)
+            handing = self.callback(message)
+            if handing not in (await self.wait_first(handing, self.suspend_flow.wait())).done:
+                self.read_again()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Stop the flow, then wait for the transactions under way while the membership is still good."""
+        if any(tp.topic not in self._keeper.sources for tp in revoked):
+            await self._settle_ordinary()
         await super().on_partitions_revoked(revoked)
-        self._next = {}
+        self._places = set()
         await self._keeper.revoked()
 
+    async def _settle_ordinary(self) -> None:
+        # Faust forgets what was acknowledged before it commits: all since its last commit would be done again.
+        self._resuming = set()
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        await self.wait_empty()
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        # Faust counts the record behind the hole among the hole: then a commit stops there, as it is there twice.
+        await super()._add_gap(tp, offset_from, offset_to - 1)
+
+    def _set_active_tps(self, tps: set[TP]) -> set[TP]:
+        return super()._set_active_tps({tp for tp in tps if self._is_changelog_tp(tp)})
+
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Fetch from ordinary topics again: from changelogs at once, from others once they have been sought."""
+        # Faust would hand out what comes before it seeks, and then again.
+        ordinary = {tp for tp in tps if tp.topic not in self._keeper.sources}
+        super().resume_partitions({tp for tp in ordinary if self._is_changelog_tp(tp)})
+        self._resuming |= {tp for tp in ordinary if not self._is_changelog_tp(tp)}
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """The queue of an agent is full."""
+        if tp.topic not in self._keeper.sources:
+            super().on_buffer_full(tp)
+
     def ack(self, message: Message) -> bool:
-        """A chunk was handed over."""
+        """A message was processed; of a chunk: it was handed over."""
+        if message.topic not in self._keeper.sources:
+            return super().ack(message)
         message.acked = True
         self._unacked_messages.discard(message)
         return True
 
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing to note: holes are normal."""
-
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Nothing to warn of: it looks for commits by Faust."""
+        """Watch over the ordinary topics: of the sources Faust would look for commits of its own."""
+        if tp.topic not in self._keeper.sources:
+            super().verify_event_path(now, tp)
 
 
-def cut(run: Run) -> Iterator[Chunk]:
-    """Cut a run into chunks below the limits of records and bytes; a chunk has at least one record."""
-    records, start = run.records, cast(int, run.start)
-    first = size = 0
-    for index, record in enumerate(records):
-        length = len(record.value or b"")
-        if index > first and (size + length > CHUNK_BYTES or index - first >= CHUNK_RECORDS):
-            yield Chunk(records[first:index], start, record.offset)
-            first, size, start = index, 0, record.offset
-        size += length
-    yield Chunk(records if first == 0 else records[first:], start, run.end)
+def _message(tp: TP, chunk: Chunk, generation: int) -> Message:
+    return ConsumerMessage(
+        tp.topic,
+        tp.partition,
+        chunk.end - 1,
+        0,
+        0,
+        [],
+        None,
+        chunk,  # type: ignore[arg-type]  # Faust passes it on unread, see ChunkSchema
+        None,
+        0,
+        0,
+        tp,
+        generation_id=generation,
+    )
 
 
 class ChunkTransport(driver.Transport):
     """The aiokafka transport with chunks."""
 
     Consumer = ChunkConsumer
+    Producer = OrdinaryProducer
 
 
 class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # generic in Faust's types alone

@@ -158,7 +158,7 @@ def product(value: Product | None, event: Event, envelope: Envelope[Any]) -> Pro
 
 
 FOLDS = (
-    Fold("orders", key=by_stream, fold=order),
-    Fold("customers", key=by_partition_key, fold=customer),
-    Fold("products", key=lambda envelope: envelope.subject.removeprefix(PRODUCT), fold=product),
+    Fold("orders", key=by_stream, fold=order, events=tuple(_ORDER)),
+    Fold("customers", key=by_partition_key, fold=customer, events=tuple(_CUSTOMER)),
+    Fold("products", key=lambda e: e.subject.removeprefix(PRODUCT), fold=product, events=tuple(_PRODUCT)),
 )
