@@ -37,8 +37,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _decoder = msgspec.json.Decoder(Bounds)
 
 
-def decode(metadata: str | None, topic: str, where: str) -> Bounds:
-    """The bounds in a commit's metadata. Raises Fatal when they are missing, foreign or of another topic (rule 4)."""
+def decode(metadata: str | None, topic: str | None, where: str) -> Bounds:
+    """The bounds in a commit's metadata. Raises Fatal when they are missing, foreign or, where `topic` is its id, of
+    another topic (rule 4)."""
     try:
         bounds = _decoder.decode(metadata or "")
     except msgspec.MsgspecError as error:
@@ -46,7 +47,7 @@ def decode(metadata: str | None, topic: str, where: str) -> Bounds:
             f"{where}: the committed offset carries no bounds of this sink ({metadata!r}); someone else committed to "
             "its group. Loading on could lose or double rows: open a new epoch into new tables"
         ) from error
-    if bounds.topic != topic or bounds.version != 1:
+    if topic not in (None, bounds.topic) or bounds.version != 1:
         raise Fatal(
             f"{where}: the bounds are of topic id {bounds.topic}, the topic now has {topic}: it was made anew. Old "
             "tokens would swallow new rows: open a new epoch into new tables"

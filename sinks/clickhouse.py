@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from importlib.resources import files
 from string import Template
 from typing import Any
 
@@ -61,10 +60,9 @@ class ClickHouse:
         """The server's clock, UTC."""
         return self.execute(statement("now"))[0][0]  # type: ignore[no-any-return]  # rows are untyped
 
-    def run(self, package: str, name: str, fields: Mapping[str, str]) -> None:
-        """Run the statements of a `.sql` file of a package, its `${fields}` filled in."""
-        text = Template(files(package).joinpath(name).read_text()).substitute(fields)
-        for query in text.split(";\n"):
+    def run(self, text: str, fields: Mapping[str, str]) -> None:
+        """Run the statements of a text, its `${fields}` filled in."""
+        for query in Template(text).substitute(fields).split(";\n"):
             if any(line.strip() and not line.strip().startswith("--") for line in query.splitlines()):
                 self.execute(query)
 

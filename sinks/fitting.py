@@ -24,30 +24,22 @@ _DECIMAL = re.compile(r"Decimal\((?P<precision>\d+), (?P<scale>\d+)\)")
 _INTEGER = re.compile(r"(?P<unsigned>U?)Int(?P<bits>\d+)")
 
 
-def fitted(types: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> tuple[list[list[Any]], dict[int, str]]:
-    """The columns of those rows that fit, and for each other row its number and why not.
+class Misfit(ValueError):
+    """A value that does not fit its column, which the message names."""
 
-    `types` are the columns' names and ClickHouse types, in the order of a row's values.
+
+def fitted(types: Mapping[str, str], columns: Sequence[Column]) -> list[list[Any]]:
+    """The columns as the client library takes them. `types` are their names and ClickHouse types, in their order.
+
+    Raises Misfit when a value does not fit.
     """
-    fits = {name: _fit(spelling) for name, spelling in types.items()}
-    try:
-        return _columns(fits, rows), {}
-    except _UNFIT:
-        misfits = {number: why for number, row in enumerate(rows) if (why := _misfit(fits, row))}
-        return _columns(fits, [row for number, row in enumerate(rows) if number not in misfits]), misfits
-
-
-def _columns(fits: Mapping[str, Fit], rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [fit(column) for fit, column in zip(fits.values(), zip(*rows, strict=True), strict=True)] if rows else []
-
-
-def _misfit(fits: Mapping[str, Fit], row: tuple[Any, ...]) -> str:
-    for (name, fit), value in zip(fits.items(), row, strict=True):
+    made = []
+    for (name, spelling), column in zip(types.items(), columns, strict=True):
         try:
-            fit((value,))
+            made.append(_fit(spelling)(column))
         except _UNFIT as error:
-            return f"column {name}: {error or type(error).__name__}"
-    return ""
+            raise Misfit(f"column {name}: {error or type(error).__name__}") from error
+    return made
 
 
 @cache
@@ -93,7 +85,11 @@ def _instants(scale: int) -> Fit:
     def fit(column: Column) -> list[Any]:
         return [(value - _EPOCH) // _MICROSECOND * 10**scale // 10**6 for value in column]
 
-    return fit
+    return _microseconds if scale == 6 else fit
+
+
+def _microseconds(column: Column) -> list[Any]:
+    return [(value - _EPOCH) // _MICROSECOND for value in column]
 
 
 def _decimals(precision: int, scale: int) -> Fit:

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from schemas import Fatal, reach
 from sinks.bounds import Bounds
 from sinks.clickhouse import ClickHouse
+from sinks.forming import Inserts
 from sinks.sql import statement
-from sinks.targets import Inserts, Target
+from sinks.tables import WINDOW
+from sinks.targets import Target
 
 # Longer than any insert takes, shorter than the window divided by the parts a second (rule 15).
 PATIENCE = timedelta(seconds=20)
@@ -42,6 +44,10 @@ class Inserting:
             self._read_clock()
         return self._clock + timedelta(seconds=time.monotonic() - self._read_at) + PATIENCE
 
+    def known(self, table: str) -> Mapping[str, str] | None:
+        """What `types` answers without asking, if it can."""
+        return self._types.get(table)
+
     def types(self, table: str) -> Mapping[str, str]:
         """ClickHouse types of a table's columns, asked once."""
         if table not in self._types:
@@ -66,6 +72,36 @@ class Inserting:
         fields = {"table": table, "names": listed, "structure": structure}
         return statement("insert", deadline=f"{deadline:%Y-%m-%d %H:%M:%S.%f}", **fields)
 
+    def recover(self, partition: int, bounds: Bounds, inserts: Inserts, deadline: datetime) -> None:
+        """Insert a batch that was announced before, perhaps by another sink, and look that it is there, each row once.
+
+        The same token changes nothing when it was in already. Rows of a batch whose token the table may have
+        forgotten, since it got more parts than its window since then, are never inserted again (rule 16): they would be
+        doubled in the rollups. Raises Fatal then, or when a killed server lost or doubled rows; else as `insert`.
+        """
+        for table in {each.table for each in inserts.each}:
+            since = self._parts_since(table, partition, bounds)
+            if since is not None and since >= WINDOW:
+                raise Fatal(
+                    f"{table} has rows of offsets {bounds.start} to {bounds.to} of {self._target.topic}[{partition}], "
+                    f"and got {since} parts since then, more than the {WINDOW} whose tokens it remembers. Whether the "
+                    f"rollups have these rows cannot be told: {self._mend}"
+                )
+        self.insert(partition, bounds, inserts, deadline)
+        self.verify(partition, bounds, inserts)
+
+    def _parts_since(self, table: str, partition: int, bounds: Bounds) -> int | None:
+        """How many parts the table got at most since the first of the batch's rows; None when it has none of them."""
+        database, _, unqualified = table.partition(".")
+        fields = {"start": bounds.start, "to": bounds.to, "partition": partition, "also": self._target.tables[table]}
+        query = statement("parts_since", table=table, database=database, unqualified=unqualified, **fields)
+        [(since,)] = self._clickhouse.execute(query)
+        return None if since is None else int(since)
+
+    @property
+    def _mend(self) -> str:
+        return f"load the tables anew with `headrace reload {self._target.domain.name}`"
+
     def verify(self, partition: int, bounds: Bounds, inserts: Inserts) -> None:
         """Look that a batch that was inserted again is in the tables, each row once (rules 16 and 17).
 
@@ -85,5 +121,5 @@ class Inserting:
                 raise Fatal(
                     f"{table} has {rows} rows of offsets {bounds.start} to {bounds.to} of {self._target.topic}"
                     f"[{partition}], where {expected} were announced: ClickHouse lost or doubled a batch when it was "
-                    "killed. Rebuild this table and its rollups"
+                    f"killed: {self._mend}"
                 )

@@ -1,15 +1,14 @@
 """Loads one topic into ClickHouse, exactly once: the sink protocol's rules 2, 9 and 12 to 14.
 
-One thread polls, commits, inserts and handles the group's callbacks. Before a batch is inserted its bounds are
-committed as metadata of the offset that it starts at; whoever owns the partition after a crash forms that very batch
-again and inserts it under the same token, which changes nothing when it was in already.
+One thread polls, commits and handles the group's callbacks, another one inserts. Before a batch is inserted its bounds
+are committed as metadata of the offset that it starts at; whoever owns the partition after a crash forms that very
+batch again and inserts it under the same token, which changes nothing when it was in already.
 """
 
 import logging
 import threading
-import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -18,17 +17,16 @@ from confluent_kafka.admin import AdminClient
 from schemas import Control, Fatal, Unavailable, reach
 from sinks.bounds import Bounds, decode
 from sinks.clickhouse import ClickHouse, Late
-from sinks.inserting import Inserting
-from sinks.partition import Batch, Partition
-from sinks.progress import Progress
-from sinks.targets import Record, Target
+from sinks.forming import Record
+from sinks.partition import Partition
+from sinks.progress import Reached
+from sinks.rounds import Formed, Rounds
+from sinks.targets import Target
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _GRAB = 50_000
 _TIMEOUT = 10.0
-# Seconds from one insert to the next on average: keeps the parts of a deadline's length far below the window (rule 15).
-_PACE = 0.01
 
 
 class Rejoin(Unavailable):
@@ -39,30 +37,33 @@ class Loader:
     """Loads the topic of one target from joining its group to leaving it. Not for several threads."""
 
     def __init__(self, kafka: str, target: Target, clickhouse: ClickHouse) -> None:
-        self._target, self._clickhouse = target, clickhouse
-        self._inserting, self._progress = Inserting(clickhouse, target), Progress(clickhouse, target)
+        self._target = target
+        self._rounds = Rounds(clickhouse, target)
+        if self._rounds.pace.paused:
+            raise Unavailable(f"{target.database} is being loaded anew, and its tables are exchanged", retry_after=1)
         self._admin = AdminClient({"bootstrap.servers": kafka})
         self._topic_id = self._read_topic_id()
         self._partitions: dict[int, Partition] = {}
         self._failure: Exception | None = None
-        settings = _settings(kafka, target.domain.sink_group(target.topic))
+        settings = _settings(kafka, target.group)
         self._consumer = Consumer(settings, logger=logging.getLogger("sinks.librdkafka"))
         self._consumer.subscribe([target.topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
 
     def run(self, stop: threading.Event) -> None:
-        """Load until `stop`. Raises Unavailable when to come back as a new member, else Fatal."""
-        due = 0.0
+        """Load until `stop` or a pause. Raises Unavailable when to come back as a new member, else Fatal."""
         try:
-            while not stop.is_set():
+            while not (stop.is_set() or self._rounds.pace.paused):
                 self._take(1, _POLL_SECONDS)
-                stop.wait(max(0.0, due - time.monotonic()))
+                stop.wait(self._rounds.wait)
                 self._take(_GRAB, 0)
-                due = time.monotonic()
-                due += self._load() * _PACE
+                self._load()
+            self._settle()
             self._acknowledge(self._partitions.values())
         except KafkaException as error:
             raise Rejoin(f"Kafka: {error.args[0].str()}", retry_after=0.5) from error
         finally:
+            self._rounds.close()
+            self._target.held().close()
             self._partitions.clear()
             self._consumer.close()
 
@@ -87,36 +88,46 @@ class Loader:
             elif error.fatal() or not error.retriable():
                 _log.warning("%s: %s", self._target.topic, error.str())
 
-    def _load(self) -> int:
-        """Load what is here; answers how many inserts it took."""
-        count = 0
-        for partition in list(self._partitions.values()):
-            batch = partition.recover(self._target.topic) if partition.pending else partition.cut()
-            if batch is not None:
-                count += self._load_batch(partition, batch)
-            elif not partition.acknowledged and partition.end >= partition.next:
-                self._acknowledge([partition])
-        if self._progress.write(self._partitions.values()):
-            reach("load.progressed")
-        return count
+    def _load(self) -> None:
+        """Form a round of what is here, and begin to insert it once the one before it is in the tables."""
+        formed = []
+        for partition in self._partitions.values():
+            if batch := partition.take(self._target.topic):
+                inserts = self._target.inserts(partition.number, batch.records, self._types)
+                formed.append(Formed(partition, batch, inserts))
+        if formed:
+            reach("load.cut")
+            self._settle()
+            deadline = self._rounds.inserting.deadline()
+            self._announce(formed)
+            self._rounds.begin(formed, deadline, self._target.held())
+        elif self._rounds.resting:
+            self._settle()
+            self._rounds.pace.look()
+        self._acknowledge([partition for partition in self._partitions.values() if partition.idle])
 
-    def _load_batch(self, partition: Partition, batch: Batch) -> int:
-        again = partition.pending
-        inserts = self._target.inserts(partition.number, batch.records, self._inserting.types)
-        reach("load.cut")
-        if inserts.each:
-            deadline = self._inserting.deadline()
-            if not again:
-                self._commit({partition.number: batch.bounds})
-            reach("load.announced")
-            try:
-                self._inserting.insert(partition.number, batch.bounds, inserts, deadline)
-            except Late as error:
-                raise Rejoin(error.detail, retry_after=0.5) from error
-            if again:
-                self._inserting.verify(partition.number, batch.bounds, inserts)
-        partition.loaded(batch, inserts.mark)
-        return len(inserts.each)
+    def _types(self, table: str) -> Mapping[str, str]:
+        """ClickHouse types of a table's columns, read over the connection when nothing else uses it."""
+        known = self._rounds.inserting.known(table)
+        if known is None:
+            self._settle()
+            known = self._rounds.inserting.types(table)
+        return known
+
+    def _settle(self) -> None:
+        try:
+            self._rounds.settle()
+        except Late as error:
+            raise Rejoin(error.detail, retry_after=0.5) from error
+
+    def _announce(self, formed: Iterable[Formed]) -> None:
+        """Commit the bounds of the batches that have rows, all at once (rule 9)."""
+        fresh = [each for each in formed if each.inserted and not each.batch.again]
+        if fresh:
+            self._commit({each.partition.number: each.batch.bounds for each in fresh})
+            for each in fresh:
+                each.partition.announced(each.batch)
+        reach("load.announced")
 
     def _acknowledge(self, partitions: Iterable[Partition]) -> None:
         """Commit that all is loaded of partitions that have no batch pending (rule 12)."""
@@ -142,6 +153,7 @@ class Loader:
         try:
             if self._read_topic_id() != self._topic_id:
                 raise Rejoin(f"{self._target.topic} was made anew", retry_after=0.5)
+            self._settle()
             committed = consumer.committed(assigned, timeout=_TIMEOUT) if assigned else []
             self._partitions = {each.partition: self._open(each) for each in committed}
             starts = [TopicPartition(self._target.topic, p.number, p.bounds.start) for p in self._partitions.values()]
@@ -151,9 +163,12 @@ class Loader:
 
     def _revoked(self, *_: object) -> None:
         try:
+            self._settle()
             self._acknowledge(self._partitions.values())
         except KafkaException as error:
             _log.info("%s: %s; the next owner goes on from the announced bounds", self._target.topic, error)
+        except Exception as error:
+            self._failure = error
         self._partitions.clear()
 
     def _lost(self, *_: object) -> None:
@@ -163,7 +178,7 @@ class Loader:
         where, number = f"{self._target.topic}[{committed.partition}]", committed.partition
         if committed.error is not None:
             raise KafkaException(committed.error)
-        highest = self._progress.highest_offset(number)
+        highest = self._rounds.progress.highest_offset(number)
         if committed.offset < 0:
             return self._begin(where, number, highest)
         bounds = decode(committed.metadata, self._topic_id, where)
@@ -188,7 +203,7 @@ class Loader:
         # Later epochs sort behind earlier ones, so that the last one's progress is known to be the one that counts.
         epoch = f"{began:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
         partition = Partition(number, Bounds(topic=self._topic_id, epoch=epoch, start=0), 0)
-        self._progress.begin(partition, Control(position=0, time=began))
+        self._rounds.progress.write([Reached(number, epoch, 0, Control(position=0, time=began))])
         self._commit({number: partition.bounds})
         return partition
 

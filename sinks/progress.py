@@ -1,13 +1,22 @@
 """How complete the tables are: written after the rows, read by every query that promises something."""
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 from schemas import Control
 from sinks.clickhouse import ClickHouse
-from sinks.partition import Partition
 from sinks.sql import statement
 from sinks.targets import Target
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A partition is loaded up to the offset `next` (exclusive), and all of it up to the position of `mark`."""
+
+    partition: int
+    epoch: str
+    next: int
+    mark: Control
 
 
 class Progress:
@@ -25,21 +34,18 @@ class Progress:
             found += [row[0] for row in self._clickhouse.execute(query) if row[0] is not None]
         return max(found, default=None)
 
-    def begin(self, partition: Partition, at: Control) -> None:
-        """Say that a new epoch has begun, so that what an earlier one said does not count any more (rule 20)."""
-        partition.mark = at
-        self.write([partition])
+    def write(self, found: Iterable[Reached]) -> bool:
+        """Write how far partitions are, where that is farther than before. Answers whether anything was.
 
-    def write(self, partitions: Iterable[Partition]) -> bool:
-        """Write how far the partitions are, where that is farther than before. Answers whether anything was."""
-        rows: list[tuple[Any, ...]] = []
-        for partition in partitions:
-            mark, epoch = partition.mark, partition.bounds.epoch
-            if mark is None or (epoch, mark.position) <= self._written.get(partition.number, ("", -1)):
-                continue
-            self._written[partition.number] = (epoch, mark.position)
-            rows.append((self._target.topic, epoch, partition.number, mark.position, mark.time, partition.next))
+        A new epoch always is farther: what an earlier one said does not count any more (rule 20).
+        """
+        rows = []
+        for each in found:
+            if (each.epoch, each.mark.position) > self._written.get(each.partition, ("", -1)):
+                self._written[each.partition] = (each.epoch, each.mark.position)
+                place = (self._target.topic, each.epoch, each.partition)
+                rows.append((*place, each.mark.position, each.mark.time, each.next))
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
-            self._clickhouse.execute(statement("write_progress", database=self._target.domain.database), columns)
+            self._clickhouse.execute(statement("write_progress", database=self._target.database), columns)
         return bool(rows)

@@ -11,8 +11,12 @@ class Table:
 
     `key` is the column that holds the record's key; `columns` gives every other column's value from the
     aggregate's value. The columns of the engine (position, version, Kafka's offset ...) are not named here.
+
+    `personal` are the columns whose sealed values are opened when a row is loaded; they must be of type String, or
+    Nullable(String). In every other column a sealed value stays sealed.
     """
 
     aggregate: str
     key: str
     columns: Mapping[str, Callable[[Any], Any]]
+    personal: tuple[str, ...] = ()

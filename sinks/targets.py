@@ -1,29 +1,27 @@
 """Where a topic's records go: the table, its columns, and how a run of records becomes them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from schemas import WATERMARK_KEY, Aggregate, Control, Domain, current_decoder, row_decoder
-from sinks.fitting import fitted
+from schemas import (
+    CONTROL_KEYS,
+    WATERMARK_KEY,
+    Aggregate,
+    Control,
+    Domain,
+    current_decoder,
+    row_decoder,
+)
+from sinks.fitting import Column
+from sinks.forming import Forming, Inserts, Record, Types
+from sinks.opening import Opener, Opening
 from sinks.table import Table
-from sinks.tables import ENGINE_COLUMNS, tables_of
-
-_QUARANTINE = ("topic", "kafka_partition", "kafka_offset", "key", "value", "error")
-# ClickHouse types of a table's columns, by the table's name.
-Types = Callable[[str], Mapping[str, str]]
-
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """A record as the loader keeps it."""
-
-    offset: int
-    key: bytes | None
-    value: bytes | None
+from sinks.tables import ENGINE_COLUMNS, OPENED, tables_of
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -43,34 +41,11 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
-_control = msgspec.json.Decoder(Control).decode
-
-
-@dataclass(frozen=True)
-class Insert:
-    """Columns for one table."""
-
-    table: str
-    names: Sequence[str]
-    columns: list[list[Any]]
-
-    def column(self, name: str) -> list[Any]:
-        return self.columns[self.names.index(name)]
-
-
-@dataclass
-class Inserts:
-    """What a run of records becomes, and how far it reaches.
-
-    `mark` is the last control record or event of the run: all of the partition up to its position is in the run.
-    """
-
-    each: list[Insert] = field(default_factory=list)
-    mark: Control | None = None
 
 
 class Target(ABC):
-    """One topic's way into ClickHouse. `identity` is the column in which the table's rows differ."""
+    """One topic's way into ClickHouse. `identity` is the column in which the table's rows differ; `database` has the
+    progress and the quarantine, `group` is the consumer group."""
 
     columns: Sequence[str]
     removed_columns: Sequence[str] = ()
@@ -78,7 +53,12 @@ class Target(ABC):
 
     def __init__(self, domain: Domain, topic: str, table: str) -> None:
         self.domain, self.topic, self.table = domain, topic, table
-        self.quarantine = f"{domain.database}.quarantine"
+        self.database, self.group = domain.database, domain.sink_group(topic)
+
+    @property
+    def quarantine(self) -> str:
+        """The table of records that fit no other."""
+        return f"{self.database}.quarantine"
 
     @property
     def tables(self) -> dict[str, str]:
@@ -93,49 +73,27 @@ class Target(ABC):
 
         The same records always give the same inserts, since a batch is formed again after a crash.
         """
-        result = Inserts()
-        rows: list[tuple[Any, ...]] = []
-        removed: list[tuple[Any, ...]] = []
-        bad: list[tuple[Record, str]] = []
-        for record in records:
-            try:
-                if record.key == WATERMARK_KEY:
-                    result.mark = _control(record.value or b"")
-                elif record.value is None:
-                    removed.append(self.removed(partition, record))
-                else:
-                    row, mark = self.row(partition, record, record.value)
-                    rows.append(row)
-                    result.mark = mark or result.mark
-            except Exception as error:  # whatever is wrong with a record, its bytes are kept
-                bad.append((record, f"{type(error).__name__}: {error}"))
-        for names, found in ((self.columns, rows), (self.removed_columns, removed)):
-            if found:
-                known = types(self.table)
-                columns, misfits = fitted({name: known[name] for name in names}, found)
-                if columns:
-                    result.each.append(Insert(self.table, names, columns))
-                if misfits:
-                    offsets = {record.offset: record for record in records}
-                    bad += [(offsets[found[number][-1]], why) for number, why in misfits.items()]
-        if bad:
-            columns = [list(column) for column in zip(*(self._bad(partition, *each) for each in bad), strict=True)]
-            result.each.append(Insert(self.quarantine, _QUARANTINE, columns))
-        return result
+        forming = Forming(self.topic, partition, self.table, self.quarantine, types)
+        plain = [record for record in records if record.value is not None and record.key not in CONTROL_KEYS]
+        forming.form(plain, self.columns, self.rows)
+        if len(plain) < len(records):
+            forming.form([r for r in records if r.value is None], self.removed_columns, self.removed)
+            forming.control([r for r in records if r.key == WATERMARK_KEY and r.value is not None])
+        return forming.inserts()
 
-    def _bad(self, partition: int, record: Record, error: str) -> tuple[Any, ...]:
-        why = error.encode(errors="backslashreplace")
-        return self.topic, partition, record.offset, record.key or b"", record.value or b"", why
+    def held(self) -> ExitStack:
+        """To be closed when the inserts made since the last call are in the tables, or never will be."""
+        return ExitStack()
 
     @abstractmethod
-    def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
-        """Column values of one record, the offset last, and how far it says the partition is.
+    def rows(self, partition: int, records: Sequence[Record]) -> tuple[list[Column], Control | None]:
+        """The columns of records that have values, the offset's last, and how far the last one says the partition is.
 
-        Raises any error for what is not valid.
+        Raises any error when one of them is not valid.
         """
 
-    def removed(self, _partition: int, _record: Record) -> tuple[Any, ...]:
-        """Column values that remove a row, the offset last. Raises ValueError where rows cannot be removed."""
+    def removed(self, _partition: int, _records: Sequence[Record]) -> tuple[list[Column], None]:
+        """Columns that remove rows, the offset's last. Raises ValueError where rows cannot be removed."""
         raise ValueError("a record without a value does not belong here")
 
 
@@ -151,17 +109,43 @@ class EventsTarget(Target):
         super().__init__(domain, domain.events_topic, f"{domain.database}.events")
         self._current, self._event_time = current_decoder(domain), domain.event_time
 
-    def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
-        found = _envelope(value)
-        bytes_ = bytes(found.data)
-        event, data = self._current(bytes_)
-        stored = b"" if data is bytes_ else bytes_
-        row = (
-            *(found.position, found.id, type(event).__name__, found.subject, found.sequence, found.partitionkey),
-            *(self._event_time(event), found.time, found.correlationid, found.causationid),
-            *(found.hash, data, stored, partition, record.offset),
-        )
-        return row, Control(position=found.position, time=found.time)
+    @classmethod
+    def anew(cls, domain: Domain) -> "EventsTarget":
+        """The way into tables beside the live ones, by a group of its own."""
+        target = cls(domain)
+        target.database, target.group = domain.reload_database, domain.reload_group(target.topic)
+        target.table = f"{target.database}.events"
+        return target
+
+    def rows(self, partition: int, records: Sequence[Record]) -> tuple[list[Column], Control | None]:
+        found = [_envelope(record.value or b"") for record in records]
+        kept = [bytes(each.data) for each in found]
+        kinds, happened, data = [], [], []
+        current, event_time = self._current, self._event_time
+        for each in kept:
+            event, today = current(each)
+            kinds.append(type(event).__name__)
+            happened.append(event_time(event))
+            data.append(today)
+        last = found[-1]
+        columns: list[Column] = [
+            [each.position for each in found],
+            [each.id for each in found],
+            kinds,
+            [each.subject for each in found],
+            [each.sequence for each in found],
+            [each.partitionkey for each in found],
+            happened,
+            [each.time for each in found],
+            [each.correlationid for each in found],
+            [each.causationid for each in found],
+            [each.hash for each in found],
+            data,
+            [b"" if today is each else each for today, each in zip(data, kept, strict=True)],
+            [partition] * len(found),
+            [record.offset for record in records],
+        ]
+        return columns, Control(position=last.position, time=last.time)
 
 
 class AggregateTarget(Target):
@@ -175,15 +159,28 @@ class AggregateTarget(Target):
         self.columns = (table.key, *table.columns, *ENGINE_COLUMNS)
         self.removed_columns = (table.key, *ENGINE_COLUMNS)
         self.identity = table.key
+        self.personal = table.personal
 
-    def row(self, partition: int, record: Record, value: bytes) -> tuple[tuple[Any, ...], Control | None]:
-        row = self._decode(value)
-        data = row.data
-        engine = (row.position, row.epoch, 0, partition, record.offset)
-        return (_text(record.key), *[get(data) for get in self._getters], *engine), None
+    def rows(self, partition: int, records: Sequence[Record]) -> tuple[list[Column], Control | None]:
+        found = [self._decode(record.value or b"") for record in records]
+        data = [row.data for row in found]
+        columns: list[Column] = [
+            [_text(record.key) for record in records],
+            *([get(each) for each in data] for get in self._getters),
+            [row.position for row in found],
+            [row.epoch for row in found],
+            *self._engine(partition, records, 0),
+        ]
+        return columns, None
 
-    def removed(self, partition: int, record: Record) -> tuple[Any, ...]:
-        return _text(record.key), 0, 0, 1, partition, record.offset
+    def removed(self, partition: int, records: Sequence[Record]) -> tuple[list[Column], None]:
+        none = [0] * len(records)
+        return [[_text(record.key) for record in records], none, none, *self._engine(partition, records, 1)], None
+
+    @staticmethod
+    def _engine(partition: int, records: Sequence[Record], is_deleted: int) -> list[Column]:
+        count = len(records)
+        return [[is_deleted] * count, [partition] * count, [record.offset for record in records]]
 
 
 def _text(key: bytes | None) -> str:
@@ -192,8 +189,41 @@ def _text(key: bytes | None) -> str:
     return key.decode()
 
 
-def targets_of(domain: Domain) -> list[Target]:
-    """The ways of all topics of a domain into ClickHouse. Raises KeyError for an aggregate without a table."""
-    tables = {table.aggregate: table for table in tables_of(domain)}
-    aggregates = [AggregateTarget(domain, a, tables[a.name]) for a in domain.aggregates]
-    return [EventsTarget(domain), *aggregates]
+class OpenedTarget(AggregateTarget):
+    """Rows of an aggregate whose table has personal columns: their sealed values are opened on the way into them."""
+
+    def __init__(self, domain: Domain, aggregate: Aggregate, table: Table, opening: Opening) -> None:
+        super().__init__(domain, aggregate, table)
+        names = list(self.columns)
+        self._opener = Opener(opening, {name: names.index(name) for name in table.personal})
+        self.columns = (table.key, *table.columns, OPENED, *ENGINE_COLUMNS)
+
+    def inserts(self, partition: int, records: Sequence[Record], types: Types) -> Inserts:
+        self._opener.read(record.value for record in records)
+        return super().inserts(partition, records, types)
+
+    def held(self) -> ExitStack:
+        return self._opener.held()
+
+    def rows(self, partition: int, records: Sequence[Record]) -> tuple[list[Column], Control | None]:
+        columns, mark = super().rows(partition, records)
+        columns.insert(len(columns) - len(ENGINE_COLUMNS), self._opener.open(columns))
+        return columns, mark
+
+
+def targets_of(domain: Domain, opening: Opening | None = None) -> list[Target]:
+    """The ways of all topics of a domain into ClickHouse, in all its projection versions.
+
+    `opening` opens the values of personal columns; without it they are loaded sealed. Raises KeyError for an aggregate
+    without a table.
+    """
+    targets: list[Target] = [EventsTarget(domain)]
+    for version in domain.projections:
+        tables = {table.aggregate: table for table in tables_of(version)}
+        for aggregate in version.aggregates:
+            table = tables[aggregate.name]
+            if table.personal and opening is not None:
+                targets.append(OpenedTarget(version, aggregate, table, opening))
+            else:
+                targets.append(AggregateTarget(version, aggregate, table))
+    return targets

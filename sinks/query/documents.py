@@ -10,9 +10,12 @@ from msgspec import UNSET
 
 from schemas import Schema, answer, parameter, problems, reference
 from schemas import components as named
+from sinks.query.adhoc import Described, Read, Sql
+from sinks.query.formats import FORMATS
 from sinks.query.freshness import Freshness
 from sinks.query.named import NamedQuery
 from sinks.query.named import Parameter as Asked
+from sinks.query.paging import MAX_PAGE
 from sinks.query.tables import MAX_LIMIT, OPERATORS
 from sinks.table import Table
 
@@ -27,18 +30,47 @@ _FRESH = [
     ),
     parameter("token", "query", _TEXT, "The token of a command's answer: the command must be visible."),
     parameter(
+        "max_staleness",
+        "query",
+        {"type": "string", "pattern": r"^[0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h)?$"},
+        "How old the answer may be, as 2s or 500ms; default: any age.",
+    ),
+    parameter(
         "timeout", "query", {"type": "number", "minimum": 0, "maximum": 30}, "Seconds to wait for that; default 5."
     ),
 ]
+_PAST = parameter(
+    "as_of",
+    "query",
+    {
+        "type": "string",
+        "pattern": r"^([0-9]{1,19}|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[+-][0-9]{2}:[0-9]{2}))$",
+    },
+    "The read model as of this position, or of the last event appended by this instant; without it: the present. It "
+    "excludes `consistency`, `token` and `max_staleness`. While the tables of that moment are being made, the answer "
+    "is 503 with `Retry-After` once `timeout` is over.",
+)
 _LIMIT = parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, "How many; default 100.")
 _AFTER = parameter("after", "query", _POSITION, "What was `next` in the page before.")
+_CURSOR = parameter("cursor", "query", _TEXT, "What was `next` in the page before.")
+_PAGE = parameter(
+    "limit",
+    "query",
+    {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
+    "Rows of a page; without it and a cursor: all rows.",
+)
 _PAGED = [
     parameter("sort", "query", _TEXT, "Columns to order by, joined by commas; `-` before one turns it round."),
     _LIMIT,
-    parameter("cursor", "query", _TEXT, "What was `next` in the page before."),
+    _CURSOR,
 ]
 _ROW = parameter("row", "path", _TEXT, "The key of the row.", required=True)
 _STREAM = parameter("stream", "path", _TEXT, "The id of the stream.", required=True)
+_POSITIONED = {
+    "Headrace-Position": {"description": "Complete up to here", "schema": {"type": "integer"}},
+    "Headrace-Staleness-Ms": {"description": "Age of what was read", "schema": {"type": "number"}},
+}
+_BODY = {"required": True, "content": {"application/json": {"schema": reference("Sql")}}}
 _OBJECT: Schema = {"type": "object"}
 _ROWS: Schema = {"type": "array", "items": _OBJECT}
 _KINDS: tuple[tuple[str, Schema], ...] = (
@@ -54,7 +86,7 @@ _KINDS: tuple[tuple[str, Schema], ...] = (
 
 def components() -> dict[str, Schema]:
     """The schemas that the routes refer to, by name."""
-    return named([Freshness])
+    return named([Described, Freshness, Read, Sql])
 
 
 def rows(tables: Sequence[Table], *, chosen: bool = False) -> type[Operation]:
@@ -64,12 +96,12 @@ def rows(tables: Sequence[Table], *, chosen: bool = False) -> type[Operation]:
     filters = [
         parameter(c, "query", _TEXT, f"Rows with this value only; with suffixes as {suffixes}.") for c in columns
     ]
-    return _read([*_path(tables, chosen), *_PAGED, *filters], _ROWS, {"type": ["string", "null"]}, 404)
+    return _read([*_path(tables, chosen), *_PAGED, *filters, _PAST], _ROWS, {"type": ["string", "null"]}, 404, 410)
 
 
 def row(tables: Sequence[Table], *, chosen: bool = False) -> type[Operation]:
     """One row of the one table, or of one of them that the path names."""
-    return _read([*_path(tables, chosen), _ROW if chosen else _STREAM], _OBJECT, None, 404)
+    return _read([*_path(tables, chosen), _ROW if chosen else _STREAM, _PAST], _OBJECT, None, 404, 410)
 
 
 def events(types: Sequence[str]) -> type[Operation]:
@@ -86,7 +118,61 @@ def log() -> type[Operation]:
 
 def query(named_query: NamedQuery) -> type[Operation]:
     """A named query."""
-    return _read([_asked(each) for each in named_query.parameters], _ROWS, None)
+    order = named_query.ordered
+    parameters = [_asked(each) for each in named_query.parameters]
+    if order is not None:
+        parameters += [_CURSOR] if order.own_limit else [_CURSOR, _PAGE]
+    return _read([*parameters, _PAST], _ROWS, {"type": ["string", "null"]}, 410, 429, forms=True)
+
+
+def live(types: Sequence[str]) -> type[Operation]:
+    """Events as they come."""
+    kind = parameter("type", "query", {"enum": list(types)}, "Events of this type only.")
+    stream = parameter("stream", "query", _TEXT, "Events of this stream only.")
+    return _followed([kind, stream])
+
+
+def live_query(named_query: NamedQuery) -> type[Operation]:
+    """A named query, again and again."""
+    return _followed([_asked(each) for each in named_query.parameters])
+
+
+def _followed(parameters: list[dict[str, Any]]) -> type[Operation]:
+    after = parameter("after", "query", _POSITION, "Go on after this position; default: from now on.")
+    back = parameter("Last-Event-ID", "header", _POSITION, "As `after`, sent by a client that comes back.")
+    found = {"description": "Messages without end", "content": {"text/event-stream": {"schema": _TEXT}}}
+    return _documented(parameters=[*parameters, after, back], responses={"200": found, **problems(422)})
+
+
+def sql() -> type[Operation]:
+    """A statement of the caller's."""
+    fresh: Schema = {"type": "object", "additionalProperties": reference("Freshness")}
+    fields = {"data": _ROWS, "freshness": fresh, "error": _OBJECT, "next": {"type": ["string", "null"]}}
+    body: Schema = {"type": "object", "properties": fields, "required": ["data", "freshness"]}
+    return _documented(
+        parameters=[*_FRESH, _PAST],
+        requestBody=_BODY,
+        responses={
+            "200": _in_all_forms(answer("The rows", body, _POSITIONED)),
+            **problems(400, 410, 413, 422, 429, 503),
+        },
+    )
+
+
+def preview() -> type[Operation]:
+    """The cost of a statement."""
+    fields = {"reads": {"type": "array", "items": reference("Read")}, "rows": {"type": "integer"}}
+    body: Schema = {"type": "object", "properties": fields, "required": ["reads", "rows"]}
+    return _documented(
+        requestBody=_BODY, responses={"200": answer("What it would read", body), **problems(400, 413, 422, 503)}
+    )
+
+
+def tables() -> type[Operation]:
+    """The tables that statements can read."""
+    listed: Schema = {"type": "array", "items": reference("Described")}
+    body: Schema = {"type": "object", "properties": {"data": listed}, "required": ["data"]}
+    return _documented(responses={"200": answer("The tables and their columns", body), **problems(503)})
 
 
 def queries() -> type[Operation]:
@@ -108,13 +194,21 @@ def _asked(asked: Asked) -> dict[str, Any]:
     return parameter(asked.name, "query", {**schema, **default}, asked.description, required=not default)
 
 
-def _read(parameters: list[dict[str, Any]], data: Schema, following: Schema | None, *statuses: int) -> type[Operation]:
+def _in_all_forms(found: dict[str, Any]) -> dict[str, Any]:
+    text: Schema = {"type": "string"}
+    others = {media_type: {"schema": text} for media_type in FORMATS if media_type not in found["content"]}
+    return {**found, "content": {**found["content"], **others}}
+
+
+def _read(
+    parameters: list[dict[str, Any]], data: Schema, following: Schema | None, *statuses: int, forms: bool = False
+) -> type[Operation]:
     fields = {"data": data, "freshness": reference("Freshness"), **({"next": following} if following else {})}
     body: Schema = {"type": "object", "properties": fields, "required": sorted(fields)}
-    position = {"Headrace-Position": {"description": "Complete up to here", "schema": {"type": "integer"}}}
+    found = answer("What was found", body, _POSITIONED)
     return _documented(
         parameters=[*parameters, *_FRESH],
-        responses={"200": answer("What was found", body, position), **problems(*statuses, 422, 503)},
+        responses={"200": _in_all_forms(found) if forms else found, **problems(*statuses, 422, 503)},
     )
 
 

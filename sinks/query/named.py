@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from schemas import Domain, Invalid
+from sinks.query.paging import Ordered, ordered
 from sinks.query.values import checked
 
 _PARAMETER = re.compile(
@@ -23,6 +24,10 @@ _SOURCES = re.compile(
     r"\b(?:FROM|JOIN)\s+(?=\w)(.*?)(?=\bJOIN\b|\bON\b|\bUSING\b|\b(?:PRE)?WHERE\b|\bGROUP\b|\bORDER\b|\bLIMIT\b|[();]|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+# What every query takes.
+_TAKEN = frozenset({"as_of", "consistency", "cursor", "max_staleness", "timeout", "token"})
 
 
 class Parameter(Struct, frozen=True):
@@ -43,6 +48,11 @@ class NamedQuery(Struct, frozen=True):
     parameters: tuple[Parameter, ...]
     statement: str
     tables: tuple[str, ...]
+
+    @property
+    def ordered(self) -> Ordered | None:
+        """Its statement as pages take it; None when it has no order by columns."""
+        return ordered(self.statement)
 
     def bind(self, asked: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """Values of all parameters. Raises Invalid, naming it, for an unknown, doubled, missing or ill-typed one."""
@@ -72,7 +82,7 @@ class NamedQuery(Struct, frozen=True):
 
 def queries_of(domain: Domain) -> dict[str, NamedQuery]:
     """The named queries of a domain. Raises ValueError for a file whose header and placeholders differ."""
-    folder = files(f"sinks.domains.{domain.name}").joinpath("queries")
+    folder = files(f"sinks.domains.{domain.module}").joinpath("queries")
     if not folder.is_dir():
         return {}
     found = {f.name.removesuffix(".sql"): f.read_text() for f in folder.iterdir() if f.name.endswith(".sql")}
@@ -92,6 +102,8 @@ def parse(name: str, text: str) -> NamedQuery:
     used = set(re.findall(r"\{(\w+):", statement))
     if used != {parameter.name for parameter in parameters}:
         raise ValueError(f"{name}.sql: the header documents other parameters than the statement has: {sorted(used)}")
+    if taken := used & _TAKEN:
+        raise ValueError(f"{name}.sql: {', '.join(sorted(taken))} must be called otherwise: every query takes that")
     prose = [line for line in header[1:] if not line.startswith(":")]
     return NamedQuery(name, header[0], " ".join(prose).strip(), parameters, statement, tables_in(statement))
 

@@ -1,52 +1,66 @@
 """The HTTP routes of the read side, made for every domain from its aggregates and its named queries."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from litestar.response import ServerSentEvent, Stream
 
-from schemas import Domain, Invalid, NotFound
+from schemas import Domain, NotFound
 from sinks.query import documents
 from sinks.query.answers import Answers, respond
+from sinks.query.asking import Asking, asking_routes, form_of
+from sinks.query.chosen import Chosen
+from sinks.query.live import follow, respond_live, resumed
 from sinks.query.named import NamedQuery, queries_of
+from sinks.query.parameters import asked_of
+from sinks.query.past import Past
 from sinks.query.reader import Reader
+from sinks.query.streaming import Streams
 from sinks.tables import tables_of
 
 Http = Request[Any, Any, Any]
+_Answering = Callable[[], Answers]
 
 
 def routes(
-    domains: Mapping[str, Domain], clickhouse_reader: str, head: Callable[[Domain], int | None]
+    domains: Mapping[str, Domain],
+    clickhouse_reader: str,
+    head: Callable[[Domain], int | None],
+    ending: Callable[[], bool] = lambda: False,
+    live: Callable[[Domain], Domain] = lambda domain: domain.live,
+    past: Past | None = None,
 ) -> list[HTTPRouteHandler]:
-    """Route handlers for all domains, by name. `head` gives a domain's last position, None when it is not known.
+    """Route handlers for all domains, by name. `head` gives a domain's last position, None when it is not known;
+    `ending` says whether the server is about to stop, which ends live updates. `live` gives a domain in the build that
+    is live now: each query asks once. Live updates end when another one becomes live, and clients come back. `past`
+    looks up what was: rows, lists and queries take a parameter `as_of` then.
 
     `GET /api/<domain>/` lists the first aggregate, `/<id>` is one row of it, `/<id>/status` and `/<id>/log` its status
     and its events; `/events` are all events, `/aggregates/<name>` any aggregate, `/queries/<name>` named SQL.
+    `/events/live` and `/queries/<name>/live` send what is new. `POST /api/sql` runs a statement of the caller's.
     """
     reader = Reader(clickhouse_reader)
-    made: list[HTTPRouteHandler] = []
+    streams = Streams(reader)
+
+    def asking(now: tuple[Domain, ...]) -> Asking:
+        return Asking({domain.name: domain for domain in now}, reader, streams, head, past)
+
+    made = asking_routes(Chosen(lambda: tuple(map(live, domains.values())), asking))
     for name, domain in domains.items():
-        answers = Answers(domain, reader, head)
-        root, tags = f"/api/{name}", [name]
-        made += [*_rows(root, tags, answers, domain), *_events(root, tags, answers, domain)]
-        made += [*_aggregates(root, tags, answers, domain), *_queries(root, tags, answers, queries_of(domain))]
+        answers = Chosen(partial(live, domain), lambda now: Answers(now, reader, streams, head, past))
+        root, tags, shown = f"/api/{name}", [name], domain.live
+        queries = {query: each for version in domain.projections[::-1] for query, each in queries_of(version).items()}
+        made += [*_rows(root, tags, answers, shown), *_events(root, tags, answers, shown, ending)]
+        made += [*_aggregates(root, tags, answers, shown), *_queries(root, tags, answers, queries, ending)]
     return made
 
 
-def _asked(request: Http) -> dict[str, str]:
-    """The parameters of a query string. Raises Invalid for one that is given twice."""
-    asked: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name in asked:
-            raise Invalid(f"parameter {name!r} is given twice", rule="invalid-parameter", field=name)
-        asked[name] = value
-    return asked
-
-
-def _rows(root: str, tags: list[str], answers: Answers, domain: Domain) -> list[HTTPRouteHandler]:
+def _rows(root: str, tags: list[str], answers: _Answering, domain: Domain) -> list[HTTPRouteHandler]:
     first = domain.aggregates[0].name
     table = [table for table in tables_of(domain) if table.aggregate == first]
     one = documents.row(table)
@@ -58,20 +72,26 @@ def _rows(root: str, tags: list[str], answers: Answers, domain: Domain) -> list[
         operation_class=documents.rows(table),
     )
     async def listed(request: Http) -> Response[bytes]:
-        return await answers.rows(first, _asked(request))
+        asked = asked_of(request)
+        found = await answers().at(asked)
+        return await found.rows(found.first, asked)
 
     @get(f"{root}/{{stream:str}}", tags=tags, summary="One row", operation_class=one)
     async def detail(request: Http, stream: FromPath[str]) -> Response[bytes]:
-        return await answers.row(first, stream, _asked(request))
+        found = answers()
+        return await found.row(found.first, stream, asked_of(request))
 
     @get(f"{root}/{{stream:str}}/status", tags=tags, summary="Its status alone", operation_class=one)
     async def status(request: Http, stream: FromPath[str]) -> Response[bytes]:
-        return await answers.status(first, stream, _asked(request))
+        found = answers()
+        return await found.status(found.first, stream, asked_of(request))
 
     return [listed, detail, status]
 
 
-def _events(root: str, tags: list[str], answers: Answers, domain: Domain) -> list[HTTPRouteHandler]:
+def _events(
+    root: str, tags: list[str], answers: _Answering, domain: Domain, ending: Callable[[], bool]
+) -> list[HTTPRouteHandler]:
     @get(
         f"{root}/{{stream:str}}/log",
         tags=tags,
@@ -79,7 +99,7 @@ def _events(root: str, tags: list[str], answers: Answers, domain: Domain) -> lis
         operation_class=documents.log(),
     )
     async def log(request: Http, stream: FromPath[str]) -> Response[bytes]:
-        return await answers.log(stream, _asked(request))
+        return await answers().log(stream, asked_of(request))
 
     @get(
         f"{root}/events",
@@ -88,12 +108,23 @@ def _events(root: str, tags: list[str], answers: Answers, domain: Domain) -> lis
         operation_class=documents.events([event.__name__ for event in domain.events]),
     )
     async def events(request: Http) -> Response[bytes]:
-        return await answers.events(_asked(request))
+        return await answers().events(asked_of(request))
 
-    return [log, events]
+    @get(
+        f"{root}/events/live",
+        tags=tags,
+        summary="Events as they become visible (server-sent events)",
+        operation_class=documents.live([event.__name__ for event in domain.events]),
+    )
+    async def live(request: Http) -> ServerSentEvent:
+        found = answers()
+        news = found.live_events(resumed(request, asked_of(request)))
+        return respond_live(follow(*news, lambda: ending() or answers() is not found))
+
+    return [log, events, live]
 
 
-def _aggregates(root: str, tags: list[str], answers: Answers, domain: Domain) -> list[HTTPRouteHandler]:
+def _aggregates(root: str, tags: list[str], answers: _Answering, domain: Domain) -> list[HTTPRouteHandler]:
     tables = tables_of(domain)
 
     @get(
@@ -103,7 +134,8 @@ def _aggregates(root: str, tags: list[str], answers: Answers, domain: Domain) ->
         operation_class=documents.rows(tables, chosen=True),
     )
     async def listed(request: Http, aggregate: FromPath[str]) -> Response[bytes]:
-        return await answers.rows(aggregate, _asked(request))
+        asked = asked_of(request)
+        return await (await answers().at(asked)).rows(aggregate, asked)
 
     @get(
         f"{root}/aggregates/{{aggregate:str}}/{{row:str}}",
@@ -112,12 +144,14 @@ def _aggregates(root: str, tags: list[str], answers: Answers, domain: Domain) ->
         operation_class=documents.row(tables, chosen=True),
     )
     async def detail(request: Http, aggregate: FromPath[str], row: FromPath[str]) -> Response[bytes]:
-        return await answers.row(aggregate, row, _asked(request))
+        return await answers().row(aggregate, row, asked_of(request))
 
     return [listed, detail]
 
 
-def _queries(root: str, tags: list[str], answers: Answers, queries: dict[str, NamedQuery]) -> list[HTTPRouteHandler]:
+def _queries(
+    root: str, tags: list[str], answers: _Answering, queries: dict[str, NamedQuery], ending: Callable[[], bool]
+) -> list[HTTPRouteHandler]:
     @get(
         f"{root}/queries",
         tags=tags,
@@ -126,17 +160,24 @@ def _queries(root: str, tags: list[str], answers: Answers, queries: dict[str, Na
     )
     async def listed() -> Response[bytes]:
         hidden = ("statement", "tables")
-        shown = [{k: v for k, v in msgspec.to_builtins(q).items() if k not in hidden} for q in queries.values()]
+        there = answers().queries.values()
+        shown = [{k: v for k, v in msgspec.to_builtins(q).items() if k not in hidden} for q in there]
         return respond({"data": shown})
 
     @get(f"{root}/queries/{{name:str}}", include_in_schema=False)
     async def unknown(name: FromPath[str]) -> Response[bytes]:
-        raise NotFound(f"there is no query {name!r}; there are {', '.join(queries)}", rule="unknown-query")
+        answers().query(name)
+        raise NotFound(f"the query {name!r} came with another build: restart the API", rule="unknown-query")
 
-    return [listed, unknown, *(_query(root, tags, answers, query) for query in queries.values())]
+    return [
+        listed,
+        unknown,
+        *(_query(root, tags, answers, query) for query in queries.values()),
+        *(_live(root, tags, answers, query, ending) for query in queries.values()),
+    ]
 
 
-def _query(root: str, tags: list[str], answers: Answers, query: NamedQuery) -> HTTPRouteHandler:
+def _query(root: str, tags: list[str], answers: _Answering, query: NamedQuery) -> HTTPRouteHandler:
     @get(
         f"{root}/queries/{query.name}",
         tags=tags,
@@ -144,7 +185,26 @@ def _query(root: str, tags: list[str], answers: Answers, query: NamedQuery) -> H
         description=query.description,
         operation_class=documents.query(query),
     )
-    async def named(request: Http) -> Response[bytes]:
-        return await answers.named(query, _asked(request))
+    async def named(request: Http) -> Response[bytes] | Stream:
+        asked, form = asked_of(request), form_of(request)
+        found = await answers().at(asked)
+        return await found.named(found.query(query.name), asked, form)
 
     return named
+
+
+def _live(
+    root: str, tags: list[str], answers: _Answering, query: NamedQuery, ending: Callable[[], bool]
+) -> HTTPRouteHandler:
+    @get(
+        f"{root}/queries/{query.name}/live",
+        tags=tags,
+        summary=f"{query.title}, again whenever it changes (server-sent events)",
+        operation_class=documents.live_query(query),
+    )
+    async def live(request: Http) -> ServerSentEvent:
+        found = answers()
+        news = found.live_answer(found.query(query.name), resumed(request, asked_of(request)))
+        return respond_live(follow(*news, lambda: ending() or answers() is not found))
+
+    return live

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS ${events}.events
 ENGINE = MergeTree
 PARTITION BY intDiv(position, 10000000)
 ORDER BY position
-SETTINGS non_replicated_deduplication_window = ${window};
+${window};
 
 -- Records that are no events, kept with their bytes: nothing is lost, and nothing stops.
 CREATE TABLE IF NOT EXISTS ${events}.quarantine
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS ${events}.quarantine
 )
 ENGINE = MergeTree
 ORDER BY (topic, kafka_partition, kafka_offset)
-SETTINGS non_replicated_deduplication_window = ${window};
+${window};
 
 -- How complete the tables are: all that belongs to a partition up to `position` has been loaded. Written after the
 -- rows; read as a maximum.
@@ -60,6 +60,16 @@ CREATE TABLE IF NOT EXISTS ${events}.progress
 )
 ENGINE = ReplacingMergeTree(kafka_offset)
 ORDER BY (topic, epoch, kafka_partition);
+
+-- What the tables of each projection were made of at last: tells whether their definitions have changed since.
+CREATE TABLE IF NOT EXISTS ${events}.definitions
+(
+    name String,
+    fingerprint String,
+    at DateTime64(6, 'UTC') DEFAULT now64(6)
+)
+ENGINE = ReplacingMergeTree(at)
+ORDER BY name;
 
 CREATE VIEW IF NOT EXISTS ${projection}.events AS SELECT * FROM ${events}.events;
 

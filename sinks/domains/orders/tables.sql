@@ -59,6 +59,7 @@ CREATE TABLE IF NOT EXISTS ${events}.revenue_by_month
     items SimpleAggregateFunction(sum, UInt64),
     revenue SimpleAggregateFunction(sum, Decimal(38, 2)),
     cancelled SimpleAggregateFunction(sum, UInt64),
+    returned SimpleAggregateFunction(sum, UInt64),
     refunded SimpleAggregateFunction(sum, Decimal(38, 2))
 )
 ENGINE = AggregatingMergeTree
@@ -72,9 +73,37 @@ SELECT toDate32(formatDateTime(event_time, '%Y-%m-01')) AS month,
        sumIf(JSONExtractUInt(data, 'items'), type = 'OrderPlaced') AS items,
        sumIf(JSONExtract(data, 'total', 'amount', 'Decimal(18, 2)'), type = 'OrderPlaced') AS revenue,
        countIf(type = 'OrderCancelled') AS cancelled,
+       sumIf(JSONExtractUInt(data, 'items'), type = 'OrderCancelled') AS returned,
        sumIf(JSONExtract(data, 'total', 'amount', 'Decimal(18, 2)'), type = 'OrderCancelled') AS refunded
 FROM ${events}.events
 WHERE type IN ('OrderPlaced', 'OrderCancelled')
 GROUP BY month, currency;
 
 CREATE VIEW IF NOT EXISTS ${projection}.revenue_by_month AS SELECT * FROM ${events}.revenue_by_month;
+
+-- How many pieces of each product are ordered and not cancelled: a cancellation gives its pieces back.
+CREATE TABLE IF NOT EXISTS ${events}.ordered_pieces
+(
+    sku String,
+    ordered SimpleAggregateFunction(sum, Int64)
+)
+ENGINE = AggregatingMergeTree
+ORDER BY sku
+${window};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS ${events}.ordered_pieces_view TO ${events}.ordered_pieces AS
+SELECT piece.1 AS sku, sum(piece.2) AS ordered
+FROM
+(
+    SELECT arrayJoin(if(
+        type = 'OrderPlaced',
+        arrayMap(line -> (line.1, toInt64(line.2)), JSONExtract(data, 'lines', 'Array(Tuple(sku String, quantity UInt32))')),
+        arrayMap(piece -> (piece.1, -piece.2), JSONExtractKeysAndValues(data, 'pieces', 'Int64'))
+    )) AS piece
+    FROM ${events}.events
+    WHERE type IN ('OrderPlaced', 'OrderCancelled')
+)
+WHERE piece.1 != ''
+GROUP BY sku;
+
+CREATE VIEW IF NOT EXISTS ${projection}.ordered_pieces AS SELECT * FROM ${events}.ordered_pieces;

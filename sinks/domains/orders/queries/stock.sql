@@ -1,15 +1,7 @@
 -- Stock
 -- Products of the catalogue, how many pieces came into the stock, how many are ordered and not cancelled, and what is left.
 
-SELECT sku, name, price, currency, supplied, ordered, supplied - ordered AS stock
+SELECT sku, name, price, currency, supplied, taken.ordered AS ordered, supplied - ordered AS stock
 FROM (SELECT * FROM products FINAL WHERE withdrawn_at IS NULL) AS catalogue
-LEFT JOIN (
-    SELECT JSONExtractString(line, 'sku') AS sku, sum(JSONExtractUInt(line, 'quantity')) AS ordered
-    FROM (
-        SELECT arrayJoin(JSONExtractArrayRaw(data, 'lines')) AS line
-        FROM events
-        WHERE type = 'OrderPlaced' AND stream NOT IN (SELECT order_id FROM orders FINAL WHERE status = 'cancelled')
-    )
-    GROUP BY sku
-) AS taken USING sku
+LEFT JOIN (SELECT sku, sum(ordered) AS ordered FROM ordered_pieces GROUP BY sku) AS taken USING sku
 ORDER BY sku

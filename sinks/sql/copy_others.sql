@@ -1,0 +1,2 @@
+-- Other topics' records in quarantine.
+INSERT INTO ${table} SELECT * FROM ${source} WHERE topic != '${topic}' SETTINGS insert_deduplicate = 0

@@ -1,0 +1,1 @@
+ALTER TABLE ${table} MODIFY SETTING old_parts_lifetime = 1;

@@ -1,0 +1,1 @@
+ALTER TABLE ${table} RESET SETTING old_parts_lifetime;

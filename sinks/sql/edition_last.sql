@@ -1,0 +1,2 @@
+-- When an edition was read last.
+SELECT max(used) FROM ${database}.edition

@@ -1,0 +1,1 @@
+${column} = if(${opened}['${column}'] = '${key}', '${erased}', ${column});

@@ -1,0 +1,2 @@
+-- How much a statement would read.
+EXPLAIN ESTIMATE ${query}

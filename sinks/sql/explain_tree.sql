@@ -1,0 +1,2 @@
+-- What a statement is, as the engine has understood it.
+EXPLAIN QUERY TREE ${query}

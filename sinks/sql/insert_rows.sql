@@ -1,0 +1,2 @@
+-- Rows in columns.
+INSERT INTO ${table} (${names}) VALUES

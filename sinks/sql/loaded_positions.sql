@@ -1,0 +1,2 @@
+-- How far each partition of a topic is loaded.
+SELECT kafka_partition, max((epoch, position)).2 FROM ${database}.progress WHERE topic = '${topic}' GROUP BY kafka_partition

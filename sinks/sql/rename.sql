@@ -1,0 +1,2 @@
+-- A table that the live database does not have.
+RENAME TABLE ${fresh} TO ${live}

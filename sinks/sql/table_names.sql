@@ -1,0 +1,2 @@
+-- The tables of a database.
+SELECT name FROM system.tables WHERE database = '${database}'

@@ -1,0 +1,2 @@
+-- What a projection's tables are made of now.
+INSERT INTO ${database}.definitions (name, fingerprint) VALUES
