@@ -1,0 +1,2 @@
+-- How many rows a rollup has.
+SELECT count() FROM ${table} FINAL
