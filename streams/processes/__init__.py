@@ -1,0 +1,1 @@
+"""The process managers: each module declares one as `PROCESS`."""
