@@ -1,0 +1,1 @@
+"""The demos: each module declares one as `DEMO` and is found by its name."""
