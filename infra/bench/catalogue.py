@@ -7,7 +7,7 @@ from infra.bench.errors import BenchError
 from infra.bench.orders import Orders
 from infra.bench.place import Place
 from producers import CommandHandler, PostgresEventStore
-from producers.requests import Request
+from producers.handling.requests import Request
 from schemas import HeadraceError, stage_module
 
 

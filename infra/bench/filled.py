@@ -13,9 +13,9 @@ from psycopg2.errors import InsufficientPrivilege
 from infra.bench.errors import BenchError
 from infra.bench.sql import query
 from producers import PostgresEventStore
-from producers.connections import OWNER, connect
 from producers.http.intake import generated_id
 from producers.store import NewEvent, Write
+from producers.store.connections import OWNER, connect
 from schemas import Domain
 
 _CHUNK = 500_000

@@ -46,7 +46,8 @@ class Case:
     """One case: we, the floor (a bare client doing the same input and output), and the peers by name.
 
     `unit` is what is counted. A `paced` case has a given rate, and what is compared is the 95th percentile of the
-    latency. `goals` are by a field of the result's line, or `ratios.<peer>`; latencies may be lower.
+    latency. `goals` are by a field of the result's line, or `ratios.<peer>`; latencies may be lower. `also` gives
+    further fields of the line, from the samples by runner.
     """
 
     ours: Runner
@@ -55,6 +56,7 @@ class Case:
     unit: str = "events"
     paced: bool = False
     goals: Mapping[str, float] = field(default_factory=dict)
+    also: Callable[[Mapping[str, Sequence[Sample]]], Mapping[str, Any]] = lambda _: {}
 
     @property
     def runners(self) -> dict[str, Runner]:
@@ -64,11 +66,13 @@ class Case:
 @dataclass(frozen=True)
 class Suite:
     """One benchmark: what it needs (`postgres`, `kafka`, `clickhouse`), and its cases by name, each of which is
-    opened at a place, measured, and closed."""
+    opened at a place, measured, and closed. Each has a place of its own, or all have the one that `shared` makes ready.
+    """
 
     summary: str
     needs: tuple[str, ...]
     cases: Mapping[str, Callable[[Place], AbstractContextManager[Case]]]
+    shared: Callable[[Place], AbstractContextManager[Place]] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Result:
         line["peers"] = others
         line["ratios"] = {name: round(self._ratio(name), 3) for name in self.samples if name != "ours"}
         line |= {name: round(median(s.notes[name] for s in ours), 1) for name in ours[0].notes}
+        line |= self.case.also(self.samples)
         line["goals"] = dict(self.case.goals)
         line["missed"] = [name for name, goal in self.case.goals.items() if not _met(line, name, goal)]
         return line

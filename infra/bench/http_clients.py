@@ -14,6 +14,7 @@ import uvloop
 from infra.bench.errors import BenchError
 from infra.bench.frame import Sample, uncollected
 from infra.stack.ports import HOST
+from schemas import Command, Domain, encode
 
 _PIECE = 1 << 18
 _FIRST_RATE = 1000.0
@@ -179,3 +180,15 @@ def _exchange(connection: socket.socket, request: memoryview) -> int:
             good += data.count(mark)
             tail = data[-(len(mark) - 1) :]
     return good
+
+
+def request(domain: Domain, paths: dict[type[Command], str], id_: str, command: Command) -> bytes:
+    """The request that sends a command; `paths` are those of commands that do not begin a stream."""
+    path = paths.get(type(command))
+    root = f"/api/{domain.name}/"
+    body = encode(command)
+    head = (
+        f"POST {root if path is None else f'{root}{domain.stream_of(command)}/{path}'} HTTP/1.1\r\nHost: {HOST}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {id_}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -18,8 +19,8 @@ _HEADERS: list[tuple[str, str | bytes | None]] = [CONTENT_TYPE]
 _MARK = b'"position":'
 
 
-def reader(kafka: str, topic: str, partitions: int) -> Consumer:
-    """A read-committed consumer of all the topic from its beginning."""
+def reader(kafka: str, topic: str, partitions: int, *, ends: bool = False) -> Consumer:
+    """A read-committed consumer of all the topic from its beginning; with `ends` it tells the end of each partition."""
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
@@ -27,6 +28,8 @@ def reader(kafka: str, topic: str, partitions: int) -> Consumer:
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "earliest",
+            "enable.partition.eof": ends,
+            "fetch.queue.backoff.ms": 5,  # a full queue would stop the fetching for a second
         }
     )
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
@@ -35,9 +38,38 @@ def reader(kafka: str, topic: str, partitions: int) -> Consumer:
 
 def new_topic(kafka: str, name: str, partitions: int) -> str:
     """Makes a topic; its name."""
-    admin = AdminClient({"bootstrap.servers": kafka})
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 3})
     admin.create_topics([NewTopic(name, partitions, 1)], operation_timeout=30)[name].result()
     return name
+
+
+def remove_topics(kafka: str, names: Sequence[str]) -> None:
+    """Removes topics; one that does not exist is no error."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 3})
+    for future in admin.delete_topics(list(names), operation_timeout=30).values():
+        future.exception()
+
+
+def last_values(kafka: str, topic: str, partitions: int) -> dict[bytes, bytes]:
+    """The last value of each key of a topic, as committed. Raises BenchError when it cannot be read up to its end."""
+    found: dict[bytes, bytes] = {}
+    waiting = set(range(partitions))
+    deadline = time.monotonic() + _PATIENCE
+    with closing(reader(kafka, topic, partitions, ends=True)) as consumer:
+        while waiting:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{topic} could not be read up to its end within {_PATIENCE:.0f} s")
+            for message in consumer.consume(10_000, 0.2):
+                error, key, value = message.error(), message.key() or b"", message.value()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    waiting.discard(message.partition())
+                elif error is not None:
+                    raise BenchError(f"Kafka does not answer: {error.str()}")
+                elif value is None:
+                    found.pop(key, None)
+                else:
+                    found[key] = value
+    return found
 
 
 class BareProducer:

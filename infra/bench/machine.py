@@ -14,7 +14,10 @@ from infra.bench.sql import query
 
 _SETTINGS = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "commit_delay", "shared_buffers")
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
-_PACKAGES = ("headrace", "confluent-kafka", "msgspec", "psycopg2-binary", "uvicorn", "eventsourcing", "psycopg")
+_PACKAGES = (
+    *("headrace", "aiokafka", "confluent-kafka", "faust-streaming", "msgspec", "psycopg2-binary", "uvicorn"),
+    *("eventsourcing", "psycopg"),
+)
 
 
 def machine() -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from producers.hashing import NO_HASH, event_hash, event_id, microseconds
 from producers.store import Guard, NewEvent, Part, Write
+from producers.store.hashing import NO_HASH, event_hash, event_id, microseconds
 from schemas import Command, Domain, Event, Money, encode
 from schemas.orders import (
     AddProduct,
@@ -91,7 +91,6 @@ class Orders:
         self._open: list[Order] = []
         self._made = 0
         self._steps = 0
-        self._products: dict[str, Part] = {}
 
     def steps(self, count: int) -> Iterator[Order]:
         """The orders of the next steps. The caller takes each step before the next one, with `done`."""
@@ -141,7 +140,9 @@ class Orders:
                     partition_key=order.customer,
                     events=(fresh,),
                     guards=self._guards(order) if guarded else (),
-                    others=(self._products[order.skus[0]],) if guarded and not version else (),
+                    others=(Part(order.skus[0], 1, self._stocked(order.skus[0]).events[0].hash, order.skus[0], ()),)
+                    if guarded and not version
+                    else (),
                 )
             )
             self.done(order, hash_)
@@ -168,7 +169,6 @@ class Orders:
     def _stocked(self, sku: str) -> Write:
         data = b'{"type":"Stocked"}'
         hash_ = event_hash(NO_HASH, self._domain.key, sku, 1, event_id(f"stock-{sku}", 1), sku, data)
-        self._products[sku] = Part(sku, 1, hash_, sku, ())
         return Write(
             command=f"stock-{sku}",
             fingerprint=hash_[:16],

@@ -1,5 +1,6 @@
 """A place of its own for each run: a database and a namespace on the servers, removed afterwards."""
 
+import re
 import signal
 import time
 import uuid
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import clickhouse_driver
 import psycopg2
 from psycopg2 import sql
 
@@ -20,6 +22,7 @@ from infra.stack import Addresses
 from schemas import Domain, discover
 
 _PREFIX = "headrace_bench_"
+_RUN = re.compile(r"\bbench_[0-9a-f]{8}\.")
 _PATIENCE = 20.0
 
 
@@ -38,6 +41,11 @@ class Place:
     def kafka(self) -> str:
         """Bootstrap servers."""
         return self.settings.kafka
+
+    @property
+    def clickhouse(self) -> str:
+        """URL of the ClickHouse that is loaded."""
+        return self.settings.clickhouse
 
     @property
     def orders(self) -> Domain:
@@ -73,12 +81,33 @@ def place(settings: Settings, at: Addresses, needs: Sequence[str]) -> Iterator[P
         if "kafka" in needs:
             _remove_topics(at.kafka, dropped)
             cleaning.callback(_remove_topics, at.kafka, [namespace])
+        if "clickhouse" in needs:
+            for left in (*dropped, namespace):
+                cleaning.callback(drop_databases, at.clickhouse, left)
         url = urlsplit(at.postgres)._replace(path=f"/{name}").geturl()
         migrations.migrate(url)
         here = Place(replace(settings, **asdict(replace(at, postgres=url)), namespace=namespace))
         if "kafka" in needs:
             topics.declare(at.kafka, [here.orders])
         yield here
+
+
+@contextmanager
+def connected(clickhouse: str) -> Iterator[Any]:
+    """A bare client of ClickHouse, connected for as long as the context lasts."""
+    client = clickhouse_driver.Client.from_url(clickhouse)
+    try:
+        yield client
+    finally:
+        client.disconnect()
+
+
+def drop_databases(clickhouse: str, prefix: str) -> None:
+    """Drop the ClickHouse databases whose names begin so."""
+    with connected(clickhouse) as client:
+        for (database,) in client.execute("SHOW DATABASES"):
+            if database.startswith(prefix):
+                client.execute(f"DROP DATABASE {database} SYNC")
 
 
 @contextmanager
@@ -129,21 +158,26 @@ def _drop_leftovers(cursor: Any) -> list[str]:
 
 
 def _remove_topics(kafka: str, namespaces: Sequence[str]) -> None:
-    """Delete all topics and consumer groups of the namespaces."""
+    """Delete all topics and consumer groups of the namespaces; a peer may put something before the name."""
     from confluent_kafka.admin import AdminClient
 
-    if not namespaces:
-        return
-    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000})
+    admin = AdminClient({"bootstrap.servers": kafka, "socket.timeout.ms": 10_000, "log_level": 3})
     ours = tuple(f"{namespace}." for namespace in namespaces)
     deadline = time.monotonic() + _PATIENCE
     # More than once: a process that has just been killed may make one more by its last request.
-    while names := [name for name in admin.list_topics(timeout=10).topics if name.startswith(ours)]:
+    while names := [name for name in admin.list_topics(timeout=10).topics if any(part in name for part in ours)]:
         for future in admin.delete_topics(names, operation_timeout=10).values():
             future.exception()
         if time.monotonic() > deadline:
             break
-    groups = admin.list_consumer_groups().result().valid
-    left = [group.group_id for group in groups if any(part in group.group_id for part in ours)]
+    _remove_groups(admin)
+
+
+def _remove_groups(admin: Any) -> None:
+    """Delete the groups of all runs whose topics are gone: one whose members were killed goes only when their sessions
+    have timed out, so perhaps with the next run."""
+    topics_left = " ".join(admin.list_topics(timeout=10).topics)
+    named = [(group.group_id, _RUN.search(group.group_id)) for group in admin.list_consumer_groups().result().valid]
+    left = [group for group, run in named if run and run[0] not in topics_left]
     for future in (admin.delete_consumer_groups(left) if left else {}).values():
         future.exception()

@@ -33,6 +33,11 @@ class Process:
         self._input = process.stdin
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def tell(self, settings: Mapping[str, str]) -> None:
         """Give it its settings."""
         self._input.write(json.dumps(settings).encode() + b"\n")

@@ -10,24 +10,26 @@ import signal
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from infra.bench.bare_server import serve_bare
 from infra.config import Settings, read
 from infra.process import begin
 from producers import CommandHandler
-from producers.processing import Result
-from producers.requests import Request
+from producers.handling.rounds import Result
 from schemas import discover
 
 
 class OneByOne(CommandHandler):
     """A command handler without group commit: one transaction a command."""
 
-    def _process(self, requests: list[Request]) -> list[Result]:
-        return [result for request in requests for result in super(OneByOne, self)._process([request])]
+    @property
+    def _plenty(self) -> bool:
+        return False
 
-    def _next_group(self) -> list[object]:  # type: ignore[override]
-        return [self._waiting.popleft()]
+    def _finish(self, group: Any) -> list[Result]:
+        return [result for request in group.requests for result in self._processor.process([request])]
 
 
 def api(settings: Settings) -> None:
@@ -54,12 +56,71 @@ def relay(settings: Settings) -> None:
 
 def intake(settings: Settings) -> None:
     """The Kafka intake of orders."""
-    from producers.intake import run_intake
+    from producers.intake import Servers, run_intake
 
-    run_intake([discover(settings.namespace)["orders"]], settings.postgres, settings.kafka, "bench", begin(settings))
+    servers = Servers(settings.postgres, settings.kafka, "bench")
+    run_intake([discover(settings.namespace)["orders"]], servers, begin(settings))
 
 
-PROGRAMS = {"intake": intake, "relay": relay, "api": api, "api-one-by-one": api_one_by_one, "bare-server": serve_bare}
+def load(settings: Settings) -> None:
+    """The loader of the orders' events: the sink without its other topics."""
+    from sinks.sink import run_targets
+    from sinks.targets import EventsTarget
+
+    target = EventsTarget(discover(settings.namespace)["orders"])
+    run_targets([target], settings.kafka, settings.clickhouse, begin(settings))
+
+
+def worker(settings: Settings) -> None:
+    """The worker of orders, with the directory for its identity that the argument says."""
+    from streams.worker import run_worker
+
+    run_worker(discover(settings.namespace)["orders"], settings.kafka, Path(sys.argv[2]), begin(settings))
+
+
+def sink(settings: Settings) -> None:
+    """The sink of orders."""
+    from sinks.sink import run_sink
+
+    run_sink([discover(settings.namespace)["orders"]], settings.kafka, settings.clickhouse, begin(settings))
+
+
+def fold(settings: Settings) -> None:
+    """The worker of `bench fold`, with the projection and the directory for its identity that the arguments say."""
+    from infra.bench.fold.domain import domain, plant
+    from streams.worker import run_worker
+
+    plant()
+    chosen = domain(settings.namespace, int(sys.argv[2]))
+    run_worker(chosen, settings.kafka, Path(sys.argv[3]), begin(settings), store=settings.table_store)
+
+
+def stock_faust(settings: Settings) -> None:
+    """Stock Faust, with the name and the topic that the arguments say."""
+    from infra.bench.fold.stock_faust import run
+
+    run(sys.argv[2], sys.argv[3], settings.kafka)
+
+
+def command(_: Settings) -> None:
+    """The program of another language or environment that the arguments say, in place of this process. It ends with
+    its stdin."""
+    os.execv(sys.argv[2], sys.argv[2:])
+
+
+PROGRAMS = {
+    "command": command,
+    "faust": stock_faust,
+    "fold": fold,
+    "intake": intake,
+    "load": load,
+    "relay": relay,
+    "sink": sink,
+    "worker": worker,
+    "api": api,
+    "api-one-by-one": api_one_by_one,
+    "bare-server": serve_bare,
+}
 
 
 def _end_with_parent() -> None:

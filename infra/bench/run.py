@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from infra.bench import machine
 from infra.bench.frame import ROUNDS, Result, Suite, measure
 from infra.bench.peers import MISSING, has_eventsourcing
-from infra.bench.place import place, servers
+from infra.bench.place import Place, place, servers
 from infra.config import Settings
 from infra.stack import Addresses
 from schemas import Invalid
@@ -46,13 +47,37 @@ def run(
         }
         if name == "append" and not has_eventsourcing():
             say(MISSING)
-        for case in only or suite.cases:
-            yield {"bench": name, "case": case, **_measured(settings, suite, case, seconds, at, show).line()}
+        with ExitStack() as open_:
+            shared = _shared(open_, settings, suite, at, say)
+            for case in only or suite.cases:
+                yield {
+                    "bench": name,
+                    "case": case,
+                    **_measured(settings, suite, case, seconds, at, show, shared).line(),
+                }
+
+
+def _shared(
+    open_: ExitStack, settings: Settings, suite: Suite, at: Addresses, say: Callable[[str], None]
+) -> Place | None:
+    """The place that all cases share, made ready; None when each has one of its own."""
+    if suite.shared is None:
+        return None
+    say("making ready what all cases share")
+    return open_.enter_context(suite.shared(open_.enter_context(place(settings, at, suite.needs))))
 
 
 def _measured(
-    settings: Settings, suite: Suite, case: str, seconds: float, at: Addresses, show: Callable[[str, float], None]
+    settings: Settings,
+    suite: Suite,
+    case: str,
+    seconds: float,
+    at: Addresses,
+    show: Callable[[str, float], None],
+    shared: Place | None,
 ) -> Result:
-    """A case has a place of its own, so that none finds the tables filled by another."""
-    with place(settings, at, suite.needs) as here, suite.cases[case](here) as opened:
+    """A case has a place of its own, so that none finds the tables filled by another, unless one is shared."""
+    with ExitStack() as open_:
+        here = shared or open_.enter_context(place(settings, at, suite.needs))
+        opened = open_.enter_context(suite.cases[case](here))
         return measure(opened, seconds, lambda who, done: show(f"{case}: {who}", done))

@@ -14,6 +14,11 @@ from rich.table import Table
 from infra.bench import suites
 from infra.config import Settings
 
+# Fields of a line that have a place of their own in the table.
+_SHOWN = (
+    *("bench", "case", "unit", "rate", "spread", "p50_ms", "p95_ms", "p99_ms"),
+    *("floor", "peers", "ratios", "goals", "missed"),
+)
 _NAMES = sorted(module.name for module in pkgutil.iter_modules(suites.__path__))
 
 
@@ -82,10 +87,19 @@ def _table(line: dict[str, Any]) -> Table:
             table.add_row(name, f"{figure:,}", f"{ratio:.2f}")
     if "p50_ms" in line:
         table.add_row("[dim]latency p50, p95, p99[/]", f"{line['p50_ms']}, {line['p95_ms']}, {line['p99_ms']} ms")
+    for name, figures in line.items():
+        if name not in _SHOWN:
+            table.add_row(f"[dim]{name}[/]", _figures(figures))
     for name, goal in line["goals"].items():
         met = name not in line["missed"]
         table.add_row(f"[dim]goal: {escape(name)}[/]", f"{goal:,}", "[green]met[/]" if met else "[red]missed[/]")
     return table
+
+
+def _figures(figures: Any) -> str:
+    if not isinstance(figures, dict):
+        return f"{figures:,}"
+    return escape(", ".join(f"{name} {_figures(figure)}" for name, figure in figures.items()))
 
 
 COMMANDS = [bench]

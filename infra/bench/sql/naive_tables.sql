@@ -1,5 +1,5 @@
 -- An event store as it is often written by hand: numbered events, unique versions and command ids.
-CREATE TABLE naive_events (
+CREATE TABLE IF NOT EXISTS naive_events (
     position bigserial PRIMARY KEY,
     stream text NOT NULL,
     version bigint NOT NULL,
@@ -10,4 +10,4 @@ CREATE TABLE naive_events (
     data jsonb NOT NULL,
     UNIQUE (stream, version)
 );
-CREATE TABLE naive_commands (command text PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS naive_commands (command text PRIMARY KEY);

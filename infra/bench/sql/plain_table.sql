@@ -1,5 +1,5 @@
 -- What a bare client writes events to: no index, no rule.
-CREATE TABLE plain (
+CREATE TABLE IF NOT EXISTS plain (
     stream text NOT NULL,
     version bigint NOT NULL,
     key text NOT NULL,

@@ -5,13 +5,11 @@ from contextlib import ExitStack, closing, contextmanager
 
 from infra.bench.catalogue import fill
 from infra.bench.frame import Case, Runner, Suite
-from infra.bench.http_clients import Bulk, Singles
+from infra.bench.http_clients import Bulk, Singles, request
 from infra.bench.orders import Orders, lines
 from infra.bench.place import Place
 from infra.bench.process import serving
-from infra.stack.ports import HOST
 from producers.http.paths import command_paths
-from schemas import Command, Domain, encode
 
 _CONNECTIONS = 64
 _NAIVE = "a transaction a command"
@@ -55,7 +53,7 @@ def _single(place: Place) -> Iterator[Case]:
         orders = [Orders(domain, f"{name[0]}-{port}-{number}") for number in range(_CONNECTIONS)]
 
         def prepare(connection: int, count: int) -> list[bytes]:
-            return [_request(domain, paths, id_, command) for id_, command in orders[connection].commands(count)]
+            return [request(domain, paths, id_, command) for id_, command in orders[connection].commands(count)]
 
         return Singles(port, _CONNECTIONS, prepare)
 
@@ -70,17 +68,6 @@ def _single(place: Place) -> Iterator[Case]:
             unit="commands",
             goals={"rate": 4_000, "p99_ms": 50, f"ratios.{_NAIVE}": 2},
         )
-
-
-def _request(domain: Domain, paths: dict[type[Command], str], id_: str, command: Command) -> bytes:
-    path = paths.get(type(command))
-    root = f"/api/{domain.name}/"
-    body = encode(command)
-    head = (
-        f"POST {root if path is None else f'{root}{domain.stream_of(command)}/{path}'} HTTP/1.1\r\nHost: {HOST}\r\n"
-        f"Content-Type: application/json\r\nIdempotency-Key: {id_}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 SUITE = Suite(

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import psycopg2
 from confluent_kafka import Consumer, Producer
 
+from infra.bench.bursts import Bursts
 from infra.bench.catalogue import fill
 from infra.bench.errors import BenchError
 from infra.bench.frame import Case, Sample, Suite, uncollected
@@ -26,7 +27,6 @@ from infra.ingest.state import fingerprint, journal
 from infra.stack.ports import HOST
 from schemas import encode
 
-_LEAST = 200
 _BATCH = 2000
 _PATIENCE = 60.0
 _GOOD = b'"status":200'
@@ -35,7 +35,7 @@ _SETTINGS: dict[str, str | int | float | bool] = {"linger.ms": 2, "compression.t
 Records = list[tuple[bytes, bytes]]
 
 
-class Answered:
+class Answered(Bursts):
     """Sends commands to a topic at once and waits until all replies can be read.
 
     `prepare(n)` gives the next n records, `work(n)` does what a process of its own does not.
@@ -49,19 +49,14 @@ class Answered:
         prepare: Callable[[int], Records],
         work: Callable[[int], None] = lambda _: None,
     ) -> None:
+        super().__init__()
         self._producer = producer
         self._commands = commands
         self._replies = replies
         self._prepare = prepare
         self._work = work
-        self._rate = 0.0
 
-    def run(self, seconds: float) -> Sample:
-        if not self._rate:
-            self._measure(_LEAST)
-        return self._measure(max(int(self._rate * seconds), _LEAST))
-
-    def _measure(self, count: int) -> Sample:
+    def measure(self, count: int) -> Sample:
         records = self._prepare(count)
         with uncollected():
             began = time.perf_counter()
@@ -71,7 +66,6 @@ class Answered:
             self._work(count)
             self._await(count)
             duration = time.perf_counter() - began
-        self._rate = count / duration
         return Sample(count, duration)
 
     def _await(self, count: int) -> None:
@@ -142,22 +136,17 @@ def _kafka(place: Place) -> Iterator[Case]:
         )
 
 
-class Ingest:
+class Ingest(Bursts):
     """`headrace ingest` of a file of so many commands, without the start of its process."""
 
     def __init__(self, place: Place, url: str, folder: Path) -> None:
+        super().__init__()
         self._domain = place.orders
         self._url = url
         self._folder = folder
         self._orders = Orders(place.orders, "order")
-        self._rate = 0.0
 
-    def run(self, seconds: float) -> Sample:
-        if not self._rate:
-            self._measure(_LEAST)
-        return self._measure(max(int(self._rate * seconds), _LEAST))
-
-    def _measure(self, count: int) -> Sample:
+    def measure(self, count: int) -> Sample:
         file = self._folder / "commands.ndjson"
         file.write_bytes(lines(self._orders.commands(count)))
         with uncollected():
@@ -172,7 +161,6 @@ class Ingest:
             duration = time.perf_counter() - began
         if work.state.new != count:
             raise BenchError(f"of {count} commands in a file, {work.state.new} were accepted")
-        self._rate = count / duration
         return Sample(count, duration)
 
 

@@ -1,0 +1,1 @@
+"""What `bench fold` folds, with what, and beside whom."""
