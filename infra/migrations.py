@@ -9,8 +9,8 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from yoyo import get_backend, read_migrations
 
-from producers.connections import APPENDER, KEEPER, OWNER, READER, RELAY
 from producers.sql import query
+from producers.store.connections import APPENDER, KEEPER, KEYS, OWNER, READER, RELAY
 from schemas import Fatal, Unavailable
 
 # Any number that nothing else uses as an advisory lock. A lock in a table would outlive a killed process.
@@ -50,7 +50,7 @@ def _make_roles(connection: Connection) -> None:
             if attempt == _RACES - 1:
                 raise
         except errors.InsufficientPrivilege as error:
-            login, roles = f'"{connection.info.user}"', ", ".join((OWNER, APPENDER, RELAY, KEEPER, READER))
+            login, roles = f'"{connection.info.user}"', ", ".join((OWNER, APPENDER, RELAY, KEEPER, READER, KEYS))
             made = " ".join(f"CREATE ROLE {role};" for role in roles.split(", "))
             raise Fatal(
                 f"the login {login} may not make the roles that the database needs ({str(error).splitlines()[0]}). "

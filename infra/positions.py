@@ -10,8 +10,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra.stack import Addresses
 from producers import PostgresEventStore
-from producers.connections import READER
 from producers.relay.records import Checkpoint
+from producers.store.connections import READER
 from schemas import Domain, Unavailable
 
 _TIMEOUT = 5.0
@@ -29,16 +29,16 @@ class Positions:
 
 
 class Hops:
-    """Asks the hops of one domain. Close it, or use it in a `with`."""
+    """Asks the hops of one domain, in its live projection. Close it, or use it in a `with`."""
 
     def __init__(self, domain: Domain, at: Addresses) -> None:
-        self._domain = domain
+        self._domain = domain.live
         self._store = PostgresEventStore(at.postgres, domain, role=READER)
         # Never joins the workers' group: it only asks for what they have committed.
         self._consumer = Consumer(
             {
                 "bootstrap.servers": at.kafka,
-                "group.id": domain.worker_app,
+                "group.id": domain.live.worker_app,
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
             }
@@ -65,6 +65,13 @@ class Hops:
             raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
         except (clickhouse_driver.errors.Error, OSError, EOFError) as error:
             raise Unavailable(f"ClickHouse: {str(error).splitlines()[0]}", retry_after=1) from error
+
+    def relayed(self) -> int:
+        """Up to which position all is published. Raises Unavailable when Kafka does not answer."""
+        try:
+            return self._relay()
+        except KafkaException as error:
+            raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
 
     def _relay(self) -> int:
         """The newest checkpoint; the topic ends with it, or with the marker of its transaction."""

@@ -31,7 +31,7 @@ def checkpoint(settings: Settings, name: str | None, out: Path | None, topic: bo
     that, signing.key in HEADRACE_HOME, which is made at first use. A head that the file or topic has already is not
     added again; a history that contradicts what was signed last is not signed.
     """
-    from infra.pipeline import addresses, selected
+    from infra.pipeline import addresses, selected, signing_key
     from infra.process import begin
     from producers.proof.files import CheckpointFile
     from producers.proof.keys import load_private, make
@@ -41,10 +41,10 @@ def checkpoint(settings: Settings, name: str | None, out: Path | None, topic: bo
     seconds = _seconds(every) if every else 0
     if every and not out and not topic:
         raise click.UsageError("--every needs --out or --topic")
-    domains, path = selected(settings, name), key_file(settings)
+    domains, path = selected(settings, name), signing_key(settings)
     if not settings.signing_key:
         make(path)
-    at = addresses(settings)
+    at = addresses(settings, "postgres", *(["kafka"] if topic else []))
     exports: list[Export] = [*([CheckpointFile(out)] if out else []), *([CheckpointTopics(at.kafka)] if topic else [])]
     signer = Signer(at.postgres, load_private(path), exports)
     if every:
@@ -79,11 +79,6 @@ def _seconds(text: str) -> float:
     return int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def key_file(settings: Settings) -> Path:
-    """Where the private key lies."""
-    return Path(settings.signing_key).expanduser() if settings.signing_key else settings.home / "signing.key"
-
-
 @click.command()
 @click.pass_obj
 def keygen(settings: Settings) -> None:
@@ -92,9 +87,10 @@ def keygen(settings: Settings) -> None:
     The private key is the file HEADRACE_SIGNING_KEY (signing.key in HEADRACE_HOME), readable by you alone; the public
     key, which `headrace verify --public-key` takes, lies beside it with the ending .pub.
     """
+    from infra.pipeline import signing_key
     from producers.proof.keys import key_id, load_private, make, public_file
 
-    path = key_file(settings)
+    path = signing_key(settings)
     made = make(path)
     name = key_id(load_private(path).public_key())
     click.echo(f"{'made' if made else 'there already:'} {path} ({variable('signing_key')}), key {name}", err=True)

@@ -8,18 +8,22 @@ from rich.tree import Tree
 
 from infra.config import Settings
 from schemas import Domain
+from streams.wiring import Wired
 
 
 @click.command()
 @click.argument("name", required=False, metavar="[DOMAIN]")
 @click.pass_obj
 def flow(settings: Settings, name: str | None) -> None:
-    """Show the way of every domain, or of DOMAIN: routes, topics, folds, tables and queries by their names."""
-    from infra.pipeline import selected
+    """Show the way of every domain, or of DOMAIN: topics, folds, tables, queries and processes by their names."""
+    from infra.pipeline import processes, selected
 
     out = Console(highlight=False)
     for domain in selected(settings, name):
         out.print(_tree(domain))
+    for wired in processes(settings).values():
+        if name is None or name in {domain.name for domain in wired.commanded.values()}:
+            out.print(_process(wired))
 
 
 def _tree(domain: Domain) -> Tree:
@@ -28,14 +32,31 @@ def _tree(domain: Domain) -> Tree:
     events = ", ".join(event.__name__ for event in domain.events)
     append = tree.add(f"[cyan]append[/]   PostgreSQL, domain {domain.key}: {events}")
     append.add(f"{domain.proofs_topic}  signed checkpoints, of `headrace checkpoint --topic`")
-    relay = tree.add(f"[cyan]relay[/]    transactional id {domain.relay_transactional_id}")
+    relay = tree.add(f"[cyan]relay[/]    transactional ids {' and '.join(domain.relay_transactional_ids)}")
     relay.add(f"{domain.events_topic}  {domain.partitions} partitions, checkpoints in {domain.checkpoints_topic}")
-    fold = tree.add(f"[cyan]fold[/]     app {domain.worker_app}, streams/domains/{domain.name}.py")
-    for aggregate in domain.aggregates:
-        fold.add(f"{domain.aggregate_topic(aggregate)}  {aggregate.value.__name__}")
-    fold.add(f"{domain.held_topic}, {domain.dead_letters_topic}  what could not be folded")
-    _load(tree.add(f"[cyan]load[/]     sinks/domains/{domain.name}/"), domain)
-    _query(tree.add("[cyan]query[/]"), domain)
+    for route in domain.routes:
+        relay.add(f"{domain.route_topic(route)}  the same events keyed by the route {route.name}")
+    for version in domain.projections:
+        fold = tree.add(f"[cyan]fold[/]     app {version.worker_app}, streams/domains/{version.module}.py")
+        for aggregate in version.aggregates:
+            fold.add(f"{version.aggregate_topic(aggregate)}  {aggregate.value.__name__}")
+        fold.add(f"{version.held_topic}, {version.dead_letters_topic}  what could not be folded")
+    folders = ", ".join(f"sinks/domains/{version.module}/" for version in domain.projections)
+    _load(tree.add(f"[cyan]load[/]     {folders}"), domain)
+    _query(tree.add("[cyan]query[/]"), domain.live)
+    return tree
+
+
+def _process(wired: Wired) -> Tree:
+    names = wired.names
+    tree = Tree(f"[bold]{names.name}[/]  process manager, app {names.app}, streams/processes/{names.name}.py")
+    reads = tree.add("[cyan]reads[/]")
+    for topic in wired.group.sources:
+        reads.add(topic)
+    fires = tree.add("[cyan]fires[/]")
+    for topic in sorted({domain.commands_topic for domain in wired.commanded.values()}):
+        fires.add(topic)
+    tree.add(f"[cyan]keeps[/]    {names.state_topic}, {names.held_topic}, {names.dead_letters_topic}")
     return tree
 
 
@@ -66,7 +87,7 @@ def _query(branch: Tree, domain: Domain) -> None:
     branch.add(f"GET {root}/, {root}/{{id}}, {root}/{{id}}/status, {root}/{{id}}/log, {root}/events")
     branch.add(f"GET {root}/{{id}}/state, {root}/{{id}}/history, {root}/{{id}}/difference  from PostgreSQL")
     branch.add(f"GET {root}/aggregates/{{{'|'.join(aggregate.name for aggregate in domain.aggregates)}}}")
-    for query in sorted(f.name for f in files(f"sinks.domains.{domain.name}").joinpath("queries").iterdir()):
+    for query in sorted(f.name for f in files(f"sinks.domains.{domain.module}").joinpath("queries").iterdir()):
         branch.add(f"GET {root}/queries/{query.removesuffix('.sql')}")
 
 

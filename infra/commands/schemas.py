@@ -151,7 +151,7 @@ def _against_history(settings: Settings, domain: Domain, jobs: int | None, out: 
             speed = bars.tasks[0].speed
             bars.update(task, completed=at.events, total=at.head, rate=f"{speed:,.0f}/s" if speed else "")
 
-        found = scan(settings.postgres or addresses(settings).postgres, domain, show, jobs)
+        found = scan(addresses(settings, "postgres").postgres, domain, show, jobs)
     rate = round(found.events / found.seconds) if found.seconds else 0
     verdict = "all load" if not found.bad else f"[bold red]{found.bad:,} do not load[/]"
     out.print(f"{domain.name}: {found.events:,} stored events in {found.seconds:.1f} s ({rate:,}/s): {verdict}")

@@ -63,14 +63,25 @@ def down(settings: Settings) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each part, one a line.")
 @click.pass_obj
 def status(settings: Settings, as_json: bool) -> None:
-    """Show what runs: process, uptime, memory, address and health. Exit code 1 when a part is not healthy."""
+    """Show what runs: process, uptime, memory, address and health. Exit code 1 when a part is not healthy.
+
+    Of the workers of this machine also what they do, how far behind each partition is, and how many keys are held.
+    """
+    from infra.pipeline import worker_data
+    from infra.worker_status import as_object, show
+    from streams.health import workers
+
     parts = stack.status(settings.home, given=_given(settings))
+    found = workers(worker_data(settings))
     if as_json:
         for part in parts:
             click.echo(json.dumps(dataclasses.asdict(part)))
+        for worker in found:
+            click.echo(json.dumps(as_object(worker)))
     else:
         _show(parts)
-    if not all(part.healthy for part in parts):
+        show(_OUT, found)
+    if not all(part.healthy for part in parts) or not all(worker.live for worker in found):
         sys.exit(1)
 
 

@@ -74,15 +74,15 @@ def stream(
 def _traveller(settings: Settings, name: str) -> Iterator["Traveller"]:
     from infra.pipeline import addresses, domains
     from producers import PostgresEventStore
-    from producers.connections import READER
     from producers.history import Traveller
+    from producers.store.connections import READER
     from schemas import Invalid, stage_module
 
     known = domains(settings)
     if name not in known:
         raise Invalid(f"there is no domain {name!r}; there are {', '.join(known)}", field="domain")
     domain = known[name]
-    store = PostgresEventStore(addresses(settings).postgres, domain, connections=1, role=READER)
+    store = PostgresEventStore(addresses(settings, "postgres").postgres, domain, connections=1, role=READER)
     try:
         yield Traveller(domain, stage_module("producers", domain).DECIDER, store)
     finally:

@@ -8,6 +8,8 @@ import click
 from infra.config import ROOT
 
 _CHECKS = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
+# Two processes, each with servers of its own: most tests wait for something most of the time.
+_ALL = ("-n", "2", "--dist", "loadfile", "--durations", "40")
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -19,7 +21,7 @@ def test(arguments: tuple[str, ...]) -> None:
     HEADRACE_CLICKHOUSE make them use existing ones.
     """
     commands = [(*check,) for check in _CHECKS] if not arguments else []
-    for command in [*commands, ("pytest", *arguments)]:
+    for command in [*commands, ("pytest", *(arguments or _ALL))]:
         click.echo(f"$ {' '.join(command)}", err=True)
         code = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode
         if code:

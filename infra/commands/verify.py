@@ -54,17 +54,17 @@ def verify(
 ) -> None:
     """Verify the stored history of all domains, or of DOMAIN: that no event was altered, lost, added or moved.
 
-    Recomputes the hash of every event and the rolling digest of every append, and compares streams, remembered answers
-    and the head with the events. Names the first bad row and says what was done to it; the exit code is 1 then. Who can
-    write to the database may recompute all hashes: only checkpoints that were signed before find that, so give them.
-    Appends go on meanwhile. Ctrl-C says up to where all was good.
+    Recomputes the hash of every event and the rolling digest of every append, and compares streams, remembered answers,
+    skips and the head with the events. Names the first bad row and says what was done to it; the exit code is 1 then.
+    Who can write to the database may recompute all hashes: only checkpoints that were signed before find that, so give
+    them. Appends go on meanwhile. Ctrl-C says up to where all was good.
     """
     from infra.pipeline import addresses, selected
     from schemas import Invalid
 
     if stream is not None and name is None:
         raise Invalid("--stream needs the DOMAIN of the stream", field="domain")
-    domains, at = selected(settings, name), addresses(settings)
+    domains, at = selected(settings, name), addresses(settings, "postgres")
     known, forgeries = _checkpoints(settings, domains, checkpoint, topic, public_key)
     out = Console(highlight=False, stderr=as_json, soft_wrap=True)
     bad = bool(forgeries)
@@ -86,17 +86,16 @@ def _checkpoints(
     """The checkpoints with a good signature, and a finding for each other one."""
     if file is None and not topic:
         return [], []
-    from infra.commands.checkpoint import key_file
-    from infra.pipeline import addresses
+    from infra.pipeline import addresses, signing_key
     from producers.proof import files
     from producers.proof import topic as topics
     from producers.proof.checkpoints import forged
     from producers.proof.keys import load_public, public_file
 
-    key = load_public(public_key or public_file(key_file(settings)))
+    key = load_public(public_key or public_file(signing_key(settings)))
     found = list(files.read(file)) if file else []
     if topic:
-        found += [c for domain in domains for c in topics.read(addresses(settings).kafka, domain)]
+        found += [c for domain in domains for c in topics.read(addresses(settings, "kafka").kafka, domain)]
     return [c for c in found if c.is_signed_by(key)], forged(found, key)
 
 
@@ -140,8 +139,8 @@ def _show(out: Console, report: "Report", forged: "list[Finding]", as_json: bool
     if not findings:
         out.print(
             f"[green]{report.domain}: good[/] up to position {report.good:,}: {report.events:,} events, "
-            f"{report.streams:,} streams, {report.commands:,} answers, {report.checkpoints:,} checkpoints "
-            f"in {report.seconds:.1f} s"
+            f"{report.streams:,} streams, {report.commands:,} answers, {report.skips:,} skips, "
+            f"{report.checkpoints:,} checkpoints in {report.seconds:.1f} s"
         )
     _list(out, findings)
 

@@ -7,7 +7,7 @@ from infra.stack.addresses import Addresses
 from infra.stack.errors import StackError
 from infra.stack.logs import follow, last_lines, log_files
 from infra.stack.program import Program
-from infra.stack.stack import add, down, restart, running, start, stop, up
+from infra.stack.stack import add, down, programs, restart, running, start, stop, up
 from infra.stack.status import Part, status
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "follow",
     "last_lines",
     "log_files",
+    "programs",
     "restart",
     "running",
     "start",

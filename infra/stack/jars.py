@@ -1,11 +1,12 @@
-"""Kafka's jars: fetched once from Maven Central into the user's cache, each checked against its SHA-256."""
+"""Jars, such as Kafka's: fetched once from Maven Central into the user's cache, each checked against its SHA-256."""
 
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import platformdirs
@@ -15,9 +16,9 @@ from infra.stack.errors import StackError
 KAFKA_VERSION = "4.3.1"
 
 
-def locked() -> dict[str, str]:
-    """SHA-256 of each jar by its coordinate `group:artifact:version`."""
-    text = resources.files("infra.stack").joinpath("kafka_jars.properties").read_text()
+def locked(file: Traversable) -> dict[str, str]:
+    """SHA-256 of each jar by its coordinate `group:artifact:version`, as the file has them."""
+    text = file.read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return dict(line.split(" = ", 1) for line in lines)
 
@@ -39,22 +40,29 @@ def cache(home: Path) -> Path:
 
 
 def class_path(home: Path, say: Callable[[str], None]) -> str:
-    """The class path of the jars; fetches them when they are missing. Raises StackError when that fails."""
-    digest = hashlib.sha256(repr(sorted(locked().items())).encode()).hexdigest()[:8]
-    directory = cache(home) / f"kafka-{KAFKA_VERSION}-{digest}"
+    """The class path of Kafka's jars; fetches them when they are missing. Raises StackError when that fails."""
+    jars = locked(resources.files("infra.stack").joinpath("kafka_jars.properties"))
+    return fetched(home, f"kafka-{KAFKA_VERSION}", jars, lambda what: say(f"kafka: fetching {what} (45 MB, once)"))
+
+
+def fetched(home: Path, name: str, jars: Mapping[str, str], say: Callable[[str], None]) -> str:
+    """The class path of jars, with the SHA-256 of each; they are fetched into the cache when they are missing, which
+    `say` is told. Raises StackError when that fails."""
+    digest = hashlib.sha256(repr(sorted(jars.items())).encode()).hexdigest()[:8]
+    directory = cache(home) / f"{name}-{digest}"
     if not directory.exists():
-        say(f"kafka: fetching {len(locked())} jars of Kafka {KAFKA_VERSION} (45 MB, once)")
-        _fetch(directory)
+        say(f"{len(jars)} jars of {name}")
+        _fetch(directory, jars)
     return ":".join(sorted(str(jar) for jar in directory.glob("*.jar")))
 
 
-def _fetch(directory: Path) -> None:
+def _fetch(directory: Path, jars: Mapping[str, str]) -> None:
     # Into a directory of its own that is renamed when complete: an interrupted fetch leaves nothing half done.
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix="fetch-") as scratch:
         complete = Path(scratch) / "jars"
         complete.mkdir()
         with ThreadPoolExecutor(8) as pool:
-            for coordinate, jar in pool.map(lambda item: _download(Path(scratch), *item), locked().items()):
+            for coordinate, jar in pool.map(lambda item: _download(Path(scratch), *item), jars.items()):
                 shutil.move(jar, complete / f"{coordinate.replace(':', '_')}.jar")
         try:
             complete.rename(directory)

@@ -97,6 +97,11 @@ def running(home: Path) -> bool:
     return Supervisor(Layout(home.resolve())).alive()
 
 
+def programs(home: Path) -> set[str]:
+    """The names of the servers and programs that a running stack has. Raises StackError when it does not run."""
+    return set(_running(home)[1].states())
+
+
 def _running(home: Path) -> tuple[Layout, Supervisor]:
     layout = Layout.at(home)
     supervisor = Supervisor(layout)
