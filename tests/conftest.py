@@ -4,6 +4,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -106,14 +107,14 @@ def domain(namespace: str, kafka: str) -> Domain:
 
 
 @pytest.fixture
-def pipeline(servers: Addresses, postgres: str, namespace: str, domain: Domain, tmp_path: Path) -> Iterator[Pipeline]:
+def addresses(servers: Addresses, postgres: str) -> Addresses:
+    """The servers, with the test's own database."""
+    return replace(servers, postgres=postgres)
+
+
+@pytest.fixture
+def pipeline(addresses: Addresses, namespace: str, domain: Domain, tmp_path: Path) -> Iterator[Pipeline]:
     """The pipeline's processes in the test's namespace, none started yet; all are ended afterwards."""
-    addresses = Addresses(
-        kafka=servers.kafka,
-        postgres=postgres,
-        clickhouse=servers.clickhouse,
-        clickhouse_reader=servers.clickhouse_reader,
-    )
     processes = Pipeline(addresses, namespace, tmp_path, domain=domain.name)
     yield processes
     for name in list(processes.running):

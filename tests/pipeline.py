@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -55,15 +55,20 @@ def environment(addresses: Addresses, namespace: str, home: Path, port: int, **e
 
 @dataclass
 class Pipeline:
-    """api, relay, worker and sink of one namespace on the given servers; one log file each."""
+    """api, relay, worker and sink of one namespace on the given servers; one log file each.
+
+    They serve `domain` alone; with a `process`, all domains of the tree.
+    """
 
     addresses: Addresses
     namespace: str
     home: Path
     tree: Path = ROOT
     domain: str = "orders"
+    process: str = ""
     port: int = field(default_factory=free_port)
     second_port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -74,20 +79,49 @@ class Pipeline:
         path = self.home / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def start(self, *names: str, crash_point: str = "", port: int | None = None) -> None:
-        """Start processes by name (`api`, `relay`, `worker`, `sink`; a suffix `.2` makes it a second one)."""
+    def start(self, *names: str, crash_point: str = "", port: int | None = None, options: Sequence[str] = ()) -> None:
+        """Start processes by name: `api`, `relay`, `worker`, `sink`, `process`.
+
+        A suffix `.2` makes it a second one, `.v2` a worker of that projection.
+        """
         for name in names:
             kind = name.split(".")[0]
-            command = [kind, self.domain] if kind == "worker" else [kind]
+            named = {"worker": self.domain, "process": self.process}
+            command = [kind, *([named[kind]] if kind in named else []), *options]
+            if ".v" in name:
+                command += ["--projection", name.partition(".v")[2]]
             extra = {"HEADRACE_CRASH_POINT": crash_point} if crash_point else {}
-            env = environment(self.addresses, self.namespace, self.home, port or self.port, **extra)
-            env["PYTHONPATH"] = str(self.tree)
             with (self.home / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
-                    [sys.executable, "-m", "infra.cli", *command], cwd=self.tree, env=env, stdout=log, stderr=log
+                    [sys.executable, "-m", "infra.cli", *command],
+                    cwd=self.tree,
+                    env=self._environment(port, **extra),
+                    stdout=log,
+                    stderr=log,
                 )
             if kind == "api":
                 self.wait_for_api(port or self.port)
+
+    def run(self, *command: str, seconds: float = 60, **extra: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the tree to its end, with further variables in its environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "infra.cli", *command],
+            cwd=self.tree,
+            env=self._environment(None, **extra),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+
+    def prepare(self) -> None:
+        """Make tables and topics."""
+        done = self.run("prepare")
+        assert done.returncode == 0, done.stderr
+
+    def _environment(self, port: int | None = None, **extra: str) -> dict[str, str]:
+        made = environment(self.addresses, self.namespace, self.home, port or self.port, **extra)
+        served = {} if self.process else {"HEADRACE_DOMAINS": self.domain}
+        return {**made, "PYTHONPATH": str(self.tree), **served, **self.settings}
 
     def wait_for_api(self, port: int) -> None:
         def answers() -> bool:

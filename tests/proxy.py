@@ -15,6 +15,8 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._port = 0
         self.mend()
 
@@ -29,6 +31,14 @@ class Proxy:
         parts = urlsplit(url)
         user, _, _ = parts.netloc.rpartition("@")
         return parts._replace(netloc=f"{user}@127.0.0.1:{self._port}").geturl()
+
+    def hold(self) -> None:
+        """Pass nothing on, while connections stay open: a server that has stopped to answer."""
+        self._flowing.clear()
+
+    def release(self) -> None:
+        """Pass on what was held back, and all else."""
+        self._flowing.set()
 
     def cut(self) -> None:
         """Refuse new connections and break all there are."""
@@ -63,12 +73,13 @@ class Proxy:
             with self._lock:
                 self._sockets += [near, far]
             for ends in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=ends, daemon=True).start()
+                threading.Thread(target=_pump, args=(*ends, self._flowing), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, flowing: threading.Event) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
+            flowing.wait()
             sink.sendall(data)
     for end in (source, sink):
         with suppress(OSError):

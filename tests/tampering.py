@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg2
 
-from producers.hashing import NO_HASH, append_digest, event_hash
+from producers.store.hashing import NO_HASH, append_digest, event_hash
 from schemas import Domain
 
 

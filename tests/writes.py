@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from itertools import count
 
-from producers.hashing import NO_HASH, event_hash, event_id
 from producers.store import Guard, NewEvent, Outcome, Part, Write
+from producers.store.hashing import NO_HASH, event_hash, event_id
 from schemas import Domain
 
 

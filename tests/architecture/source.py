@@ -1,6 +1,7 @@
 """The project's own source as syntax trees, for the rules on its structure."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -42,7 +43,8 @@ def violations_of_import_rules(path: str, tree: ast.AST) -> list[str]:
 def _domain_of(path: str) -> str | None:
     parts = path.removesuffix(".py").split("/")
     if parts[0] == "schemas" and len(parts) > 1 and parts[1][0] != "_" and parts[1].islower():
-        return parts[1] if (ROOT / "schemas" / f"{parts[1]}.py").exists() else None
+        module = ROOT / "schemas" / parts[1]
+        return parts[1] if module.is_dir() or module.with_suffix(".py").exists() else None
     if len(parts) > 2 and parts[1] == "domains" and parts[2] != "__init__":
-        return parts[2]
+        return re.sub(r"_v\d+$", "", parts[2])  # the domain in an earlier projection
     return None

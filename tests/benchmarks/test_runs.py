@@ -45,7 +45,7 @@ def test_a_data_directory_in_memory_is_refused(settings: Settings, monkeypatch: 
 
 
 def test_an_unknown_case_is_named_with_those_there_are(settings: Settings) -> None:
-    with pytest.raises(Invalid, match="bench append has no case 'bulk'; it has batch, guarded, single"):
+    with pytest.raises(Invalid, match="bench append has no case 'bulk'; it has batch, guarded, batch-one, single"):
         list(run(settings, "append", ("bulk",), 0.1, say=print, show=print))
 
 

@@ -25,13 +25,13 @@ _READY = re.compile(r"ready on 127\.0\.0\.1:(\d+)")
 class ClickHouse:
     """A running server process; `stop` or `kill` ends it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: int = 0) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.data = home / "data"
         self.users = home / "users.json"
         self.users.write_text(json.dumps(USERS))
         self.log = home / "log"
-        self.process = start(self.data, self.users, self.log)
+        self.process = start(self.data, self.users, self.log, port)
         until(lambda: self._ready() or self.process.poll() is not None, 60, what="the server is ready")
         match = self._ready()
         assert match, f"the server ended: {self.log.read_text()}"
@@ -44,6 +44,11 @@ class ClickHouse:
         """A client with a connection of its own, logged in as the writer or the reader."""
         password = USERS[user]["password"]
         return clickhouse_driver.Client("127.0.0.1", self.port, user=user, password=password, **more)
+
+    @property
+    def url(self) -> str:
+        """Where the writer logs in."""
+        return f"clickhouse://writer:{USERS['writer']['password']}@127.0.0.1:{self.port}/"
 
     def spooled(self) -> list[str]:
         return [entry.name for entry in (self.data / "spool").iterdir()]
@@ -67,9 +72,19 @@ class ClickHouse:
         self.process.wait(30)
 
 
-def start(data: Path, users: Path, log: Path) -> "subprocess.Popen[bytes]":
+def start(data: Path, users: Path, log: Path, port: int = 0) -> "subprocess.Popen[bytes]":
     """A server process whose output goes to the file `log`; it may not be ready yet."""
-    command = [sys.executable, "-m", "infra.clickhouse", "--data", str(data), "--port", "0", "--users", str(users)]
+    command = [
+        sys.executable,
+        "-m",
+        "infra.clickhouse",
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+        "--users",
+        str(users),
+    ]
     with log.open("wb") as out:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment)

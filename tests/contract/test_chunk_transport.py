@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED
@@ -13,42 +13,46 @@ from hypothesis import strategies as st
 
 from schemas import Domain
 from streams.app import FoldingApp, register
+from streams.changes import Record
 from streams.domains.orders import FOLDS
+from streams.engine import DomainFolds
 from streams.folding import Folder
-from streams.group import Membership
-from streams.transport import CHUNK_BYTES, CHUNK_RECORDS, ChunkConsumer, Run, cut
+from streams.gauges import Gauges
+from streams.group import Group, Membership, Place
+from streams.reading import CHUNK_BYTES, CHUNK_RECORDS, cut
+from streams.stores import stores_of
+from streams.transport import ChunkConsumer
 from tests.integration.order_source import Publisher, Source
 from tests.pipeline import until
 
 
-class Record(NamedTuple):
-    offset: int
-    value: bytes | None = b""
+def _record(offset: int, value: bytes | None = b"") -> Record:
+    return Record(b"key", value, offset)
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from([0, 10, CHUNK_BYTES // 3])), min_size=1, max_size=40))
 def test_a_cut_run_has_all_records_once_and_chunks_that_join(steps: list[tuple[int, int]]) -> None:
     offset = 7
-    records: list[Any] = []
+    records: list[Record] = []
     for hole, size in steps:
         offset += hole
-        records.append(Record(offset, b"x" * size))
-    chunks = list(cut(Run(records, 3, offset + 9)))
+        records.append(_record(offset, b"x" * size))
+    chunks = list(cut(records, 3, offset + 9))
     assert [record for chunk in chunks for record in chunk.records] == records
     assert [chunk.start for chunk in chunks] == [3, *(chunk.end for chunk in chunks[:-1])]
     assert chunks[-1].end == offset + 9
     for chunk in chunks:
         assert chunk.start <= chunk.records[0].offset < chunk.end
         assert chunk.records[-1].offset < chunk.end
-        size = sum(len(record.value or b"") for record in chunk.records)
+        size = sum(len(value or b"") for _, value, _ in chunk.records)
         assert size <= CHUNK_BYTES or len(chunk.records) == 1
 
 
 def test_a_long_run_is_cut_by_count_and_a_huge_record_is_a_chunk_of_its_own() -> None:
-    records = [Record(n) for n in range(2 * CHUNK_RECORDS + 1)]
-    assert [len(c.records) for c in cut(Run(records, 0, len(records)))] == [CHUNK_RECORDS, CHUNK_RECORDS, 1]
-    huge = [Record(0, b"a"), Record(1, b"x" * (CHUNK_BYTES + 1)), Record(2, None)]
-    assert [len(c.records) for c in cut(Run(huge, 0, 3))] == [1, 1, 1]
+    records = [_record(n) for n in range(2 * CHUNK_RECORDS + 1)]
+    assert [len(c.records) for c in cut(records, 0, len(records))] == [CHUNK_RECORDS, CHUNK_RECORDS, 1]
+    huge = [_record(0, b"a"), _record(1, b"x" * (CHUNK_BYTES + 1)), _record(2, None)]
+    assert [len(c.records) for c in cut(huge, 0, 3)] == [1, 1, 1]
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ def member(kafka: str, domain: Domain) -> Iterator[Consumer]:
         }
     )
     consumer.subscribe([domain.events_topic])
-    until(lambda: consumer.poll(0.1) or consumer.assignment(), 30, what="the member joins")
+    until(lambda: (consumer.poll(0.1), consumer.assignment())[1], 30, what="the member joins")
     yield consumer
     consumer.close()
 
@@ -116,15 +120,19 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
     publisher.watermark(source.position)
     seen: list[Any] = []
 
-    async def run() -> dict[int, int]:
+    async def run() -> dict[Place, int]:
         folder = Folder(domain, FOLDS)
-        app = FoldingApp(domain, folder, kafka=kafka, data=tmp_path, instance="contract")
-        register(app, folder)
+        group, gauges = Group.of(domain, folder.aggregates), Gauges(domain.key)
+        stores = stores_of("memory", tuple(group.tables.values()), tmp_path)
+        app = FoldingApp(
+            group, DomainFolds(folder), stores, kafka=kafka, data=tmp_path, instance="contract", gauges=gauges
+        )
+        register(app)
         process = app.assignment.process
 
-        async def watched(number: int, chunk: Any) -> None:
+        async def watched(topic: str, number: int, chunk: Any) -> None:
             seen.extend(chunk.records)
-            await process(number, chunk)
+            await process(topic, number, chunk)
 
         app.assignment.process = watched  # type: ignore[method-assign]  # to look at the records
         await app.start()
@@ -134,7 +142,7 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
             await app.assignment.close()
             await app.stop()
 
-    async def consumed(app: FoldingApp) -> dict[int, int]:
+    async def consumed(app: FoldingApp) -> dict[Place, int]:
         consumer = app.consumer
         assert isinstance(consumer, ChunkConsumer)
         fetcher = consumer._thread._ensure_consumer()._fetcher
@@ -145,12 +153,13 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
             await asyncio.sleep(0.05)
         assert not consumer._acked
         rows = {name: len(table) for name, table in app.tables.items()}
-        assert rows == {"orders": len(source.ledger.status), "customers": len(source.ledger.counts), "products": 0}
+        orders, customers = len(source.ledger.status), len(source.ledger.counts)
+        assert rows == {"orders": orders, "customers": customers, "products": 0, "stream_versions": 0}
         return dict(app.gauges.offsets)
 
     offsets = asyncio.run(asyncio.wait_for(run(), 60))
-    assert {type(record).__name__ for record in seen} == {"DefaultRecord"}
+    assert len(seen) == 500 + domain.partitions
     reader = Consumer({"bootstrap.servers": kafka, "group.id": domain.worker_app})
     committed = reader.committed([TopicPartition(domain.events_topic, p) for p in range(domain.partitions)], 30)
-    assert {place.partition: place.offset for place in committed} == offsets
+    assert {(place.topic, place.partition): place.offset for place in committed} == offsets
     reader.close()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from producers import EventStore
-from producers.hashing import NO_HASH, append_digest, event_hash
 from producers.store import Outcome, StoredEvent
+from producers.store.hashing import NO_HASH, append_digest, event_hash
 from schemas import Domain
 from tests.writes import Writer, kinds
 

@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas import Domain, Fatal
+from sinks import inserting, pace
 from sinks.bounds import Bounds
 from sinks.clickhouse import ClickHouse, Late
+from sinks.forming import Record
 from sinks.inserting import PATIENCE, Inserting
 from sinks.tables import WINDOW, prepare
-from sinks.targets import EventsTarget, Record
+from sinks.targets import EventsTarget
 from tests.integration.order_source import Source
+from tests.pipeline import until
 
 
 class Tables:
@@ -35,6 +38,10 @@ class Tables:
     def insert(self, records: list[Record], deadline: datetime | None = None) -> None:
         inserts = self.target.inserts(0, records, self.inserting.types)
         self.inserting.insert(0, self.bounds(records), inserts, deadline or self.inserting.deadline())
+
+    def recover(self, records: list[Record]) -> None:
+        inserts = self.target.inserts(0, records, self.inserting.types)
+        self.inserting.recover(0, self.bounds(records), inserts, self.inserting.deadline())
 
     def verify(self, records: list[Record]) -> None:
         self.inserting.verify(0, self.bounds(records), self.target.inserts(0, records, self.inserting.types))
@@ -127,6 +134,47 @@ def test_a_server_that_forgot_the_token_but_kept_the_rows_is_noticed(tables: Tab
         tables.verify(batch)
 
 
+def test_rows_whose_token_may_be_forgotten_are_not_inserted_again(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = tables.records(100)
+    tables.insert(batch)
+    for number in range(3):
+        tables.insert(tables.records(10, first=100 + 10 * number))
+    tables.recover(batch)
+    assert tables.sums() == tables.expected()
+    monkeypatch.setattr(inserting, "WINDOW", 3)
+    with pytest.raises(Fatal, match=r"got 3 parts since then.*`headrace reload orders`"):
+        tables.recover(batch)
+    assert tables.sums() == tables.expected()
+
+
+def test_a_pending_batch_that_never_came_to_be_is_inserted_however_old_it_is(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = tables.records(100)
+    for number in range(3):
+        tables.insert(tables.records(10, first=100 + 10 * number))
+    monkeypatch.setattr(inserting, "WINDOW", 1)
+    tables.recover(batch)
+    assert tables.sums() == tables.expected()
+
+
+def test_inserts_become_slower_where_parts_are_many(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(pace, "_FEW", 4)
+    looking = pace.Pace(tables.connection, tables.target)
+    tables.connection.execute(f"SYSTEM STOP MERGES {tables.domain.database}.events")
+    seen = []
+    for number in range(12):
+        tables.insert(tables.records(1, first=number))
+        looking.look()
+        seen.append(looking.seconds)
+    assert seen[:4] == [0.01] * 4
+    assert seen[4:] == sorted(seen[4:])
+    assert looking.seconds == pytest.approx(0.01 * 3**2)
+
+
 @pytest.mark.parametrize(
     "instant",
     [
@@ -170,6 +218,22 @@ def test_tables_can_be_prepared_twice(tables: Tables, clickhouse: str) -> None:
     assert tables.sums() == tables.expected()
 
 
+def test_every_insert_is_synced_to_disk_where_that_is_asked_for(tables: Tables, clickhouse: str) -> None:
+    def synced() -> set[str]:
+        database = tables.domain.database
+        query = f"SELECT name FROM system.tables WHERE database = '{database}' AND engine_full LIKE '%{setting}%'"
+        return {name for (name,) in tables.connection.execute(query)}
+
+    setting = "fsync_after_insert = 1, fsync_part_directory = 1"
+    assert not synced()
+    for _ in range(2):
+        prepare(clickhouse, [tables.domain], fsync=True)
+        assert {"events", "quarantine", "revenue_by_month", "progress"} <= synced()
+    tables.insert(tables.records(10))
+    prepare(clickhouse, [tables.domain])
+    assert tables.sums() == tables.expected()
+
+
 @pytest.mark.parametrize("window", [0, WINDOW - 1])
 def test_a_table_with_another_window_is_refused(tables: Tables, clickhouse: str, window: int) -> None:
     tables.connection.execute(
@@ -197,7 +261,16 @@ def test_kafka_keeps_the_bounds_with_the_offset_they_start_at(kafka: str, domain
     try:
         bounds = Bounds(topic="A" * 36, epoch="e" * 40, start=2**62, to=2**62 + 1, rows=10**9, digest="d" * 16)
         place = TopicPartition(domain.events_topic, 0, bounds.start, metadata=bounds.encode())
-        consumer.commit(offsets=[place], asynchronous=False)
+
+        def committed() -> bool:
+            try:
+                return bool(consumer.commit(offsets=[place], asynchronous=False))
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:  # the topic is that new
+                    raise
+                return False
+
+        until(committed, 20, what="the bounds are committed")
         [found] = consumer.committed([TopicPartition(domain.events_topic, 0)], timeout=10)
         assert (found.offset, found.metadata) == (bounds.start, bounds.encode())
         too_large = TopicPartition(domain.events_topic, 0, 1, metadata="x" * 5_000)

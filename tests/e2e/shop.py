@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import clickhouse_driver
+import httpx
 
 from infra.demo.feed import Result, feed, lines
 from schemas import Command, Domain, Money, Unavailable
@@ -78,6 +79,14 @@ def send(pipeline: Pipeline, commands: Iterable[tuple[str, Command]]) -> list[Re
 
     until(attempt, 60, what="all commands are accepted")
     return results
+
+
+def visible(pipeline: Pipeline) -> None:
+    """Wait until all that was accepted is visible in what is queried."""
+    asked = {"consistency": "strong", "timeout": "30", "limit": "1"}
+    for aggregate in ("orders", "customers"):
+        answer = httpx.get(f"{pipeline.url}/api/orders/aggregates/{aggregate}", params=asked, timeout=60)
+        assert answer.status_code == 200, answer.text
 
 
 def loaded(url: str, domain: Domain) -> Totals:

@@ -8,8 +8,11 @@ import pytest
 from infra import stack
 from infra.stack import leftovers
 from schemas import Domain
+from sinks.tables import prepare
+from tests.integration.filled import Shop
 from tests.integration.loaded import Loaded
 from tests.integration.order_source import Publisher, Source
+from tests.proxy import proxy_of
 
 
 @pytest.fixture
@@ -36,3 +39,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield path
     stack.down(path)
     assert leftovers.find(path) == {}
+
+
+@pytest.fixture
+def shop(clickhouse: str, clickhouse_reader: str, domain: Domain) -> Iterator[Shop]:
+    prepare(clickhouse, [domain])
+    with proxy_of(clickhouse_reader) as proxy:
+        made = Shop(clickhouse, proxy, clickhouse_reader, domain)
+        with made.http:
+            yield made
+        made.close()

@@ -13,8 +13,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from producers import postgres as store
-from producers.intake import lane, replies, run_intake
+from producers.intake import Servers, lane, replies, run_intake
+from producers.store import postgres as store
 from schemas import Domain, Fatal, arm, discover
 from tests.architecture.source import ROOT
 from tests.pipeline import until
@@ -98,7 +98,7 @@ def main(postgres: str, kafka: str, namespace: str, name: str, crash_point: str 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        run_intake([discover(namespace)["orders"]], postgres, kafka, name, stop)
+        run_intake([discover(namespace)["orders"]], Servers(postgres, kafka, name), stop)
     except Fatal as error:
         sys.exit(error.detail)
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from producers import CommandHandler, Decider, PostgresEventStore, Receipt, Request
-from producers.fingerprints import fingerprint
-from producers.hashing import NO_HASH, event_hash, event_id
+from producers.handling.fingerprints import fingerprint
 from producers.history import Traveller
 from producers.store import NewEvent, Snapshot, Write
+from producers.store.hashing import NO_HASH, event_hash, event_id
 from schemas import Domain, Event, encode
 from tests.order_commands import DAY
 from tests.products import DECIDER, ChangeProduct, ProductAdded, ProductChanged, products

@@ -71,7 +71,7 @@ class Source:
         """The next `count` events as partition key and envelope."""
         for _ in range(count):
             if len(self._open) < 50:
-                self._open.append(self._order())
+                self._open.append(self.order())
             index = self._random.randrange(len(self._open))
             order, customer, version, rest = self._open[index]
             event = rest[0]
@@ -102,7 +102,8 @@ class Source:
             )
         )
 
-    def _order(self) -> tuple[str, str, int, list[Event]]:
+    def order(self) -> tuple[str, str, int, list[Event]]:
+        """A new order: its id, its customer, its next version and the events to come."""
         self._orders += 1
         order, customer = f"order-{self._orders}", f"customer-{self._random.randrange(self.customers)}"
         at = START + timedelta(minutes=self._orders)
@@ -131,7 +132,7 @@ class Publisher:
         self._producer = Producer(
             {
                 "bootstrap.servers": kafka,
-                "transactional.id": domain.relay_transactional_id,
+                "transactional.id": domain.relay_transactional_ids[0],
                 "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 "linger.ms": 5,

@@ -36,8 +36,8 @@ class Topic:
         return max([0, *events, *(control.position for control in self.controls.get(partition, []))])
 
 
-def read(kafka: str, domain: Domain) -> Topic:
-    """The topic from its beginning to its present end."""
+def read(kafka: str, domain: Domain, name: str = "") -> Topic:
+    """The events topic, or that of the given name, from its beginning to its present end."""
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
@@ -48,7 +48,7 @@ def read(kafka: str, domain: Domain) -> Topic:
         }
     )
     topic, open_ = Topic(), set(range(domain.partitions))
-    consumer.assign([TopicPartition(domain.events_topic, partition, 0) for partition in open_])
+    consumer.assign([TopicPartition(name or domain.events_topic, partition, 0) for partition in open_])
     try:
         while open_:
             message = consumer.poll(10)
@@ -99,11 +99,12 @@ def relaying(domain: Domain, postgres: str, kafka: str) -> Iterator[None]:
         raise failures[0]
 
 
-def complete(kafka: str, domain: Domain, position: int) -> Topic:
-    """The topic, once every partition is known to be complete up to `position`: each event is there once."""
+def complete(kafka: str, domain: Domain, position: int, name: str = "") -> Topic:
+    """The events topic, or that of the given name, once every partition is known to be complete up to `position`:
+    each event is there once."""
 
     def reached() -> Topic | None:
-        topic = read(kafka, domain)
+        topic = read(kafka, domain, name)
         return topic if all(topic.reached(p) >= position for p in range(domain.partitions)) else None
 
     topic = until(reached, 60, what=f"every partition reached {position}")

@@ -5,14 +5,15 @@ import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
 
 from producers import PostgresEventStore
-from producers.hashing import NO_HASH, append_digest, event_hash
 from producers.store import StoredEvent
+from producers.store.hashing import NO_HASH, append_digest, event_hash
 from schemas import Domain, Unavailable, discover
 from tests.architecture.source import ROOT
 from tests.pipeline import until
@@ -175,3 +176,15 @@ def test_an_append_larger_than_memory_for_sorting_and_of_many_streams_is_stored_
     outcomes = store.append([writer.write(f"s{n % 1500}", events=2, data=data) for n in range(3000)])
     assert {outcome.kind for outcome in outcomes} == {"accepted"}
     verify(orders, store.read(0, 10_000), store.head().digest)
+
+
+def test_the_watermark_never_goes_back_though_a_domain_allows_for_more_lateness(
+    postgres: str, store: PostgresEventStore, orders: Domain
+) -> None:
+    day, writer = 86_400_000_000, Writer(orders)
+    store.append([writer.write("a", happened=10 * day)])
+    patient = PostgresEventStore(postgres, replace(orders, allowed_lateness=timedelta(days=3)))
+    patient.append([writer.write("a", happened=12 * day), writer.write("a", happened=14 * day)])
+    patient.close()
+    found = [(event.watermark - datetime(1970, 1, 1, tzinfo=UTC)).days for event in store.read(0, 10)]
+    assert found == [10, 10, 11]

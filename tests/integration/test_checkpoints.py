@@ -132,7 +132,15 @@ def test_a_row_that_was_altered_without_more_is_named_although_the_checkpoints_h
 
 @pytest.mark.parametrize(
     "change",
-    [{"position": 11}, {"digest": "00" * 32}, {"domain": "other"}, {"format": 2}, {"key": "00"}, {"signature": "x"}],
+    [
+        {"position": 11},
+        {"digest": "00" * 32},
+        {"skips": 1},
+        {"domain": "other"},
+        {"format": 2},
+        {"key": "00"},
+        {"signature": "x"},
+    ],
 )
 def test_a_forged_checkpoint_is_found(key: Ed25519PrivateKey, change: dict[str, object]) -> None:
     good = sign("orders", Point(12, b"d" * 32), key)
@@ -243,7 +251,7 @@ def test_the_commands_sign_and_verify_and_say_what_was_done(headrace: Cli, histo
     assert "good up to position 12" in out
     with tampering(history.postgres, history.domain) as tamperer:
         tamperer.set(8, data=b"{}")
-    code, out = headrace.run("verify", "--json", "--checkpoint", proofs)
+    code, out = headrace.run("verify", "orders", "--json", "--checkpoint", proofs)
     assert code == 1, out
     [finding] = json.loads(out.splitlines()[0])["findings"]
     assert {**finding, "detail": ""} == {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from producers import Guard, MemoryEventStore, PostgresEventStore
-from producers.hashing import NO_HASH, event_hash
 from producers.store import StoredEvent, Write
+from producers.store.hashing import NO_HASH, event_hash
 from schemas import Domain, discover
 from tests.writes import Writer
 

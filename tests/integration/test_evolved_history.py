@@ -9,7 +9,9 @@ import pytest
 from producers import CommandHandler, Decider, PostgresEventStore, Receipt, Request
 from producers.store import StoredEvent
 from schemas import Domain, Envelope, Event, Refused, row_decoder
-from sinks.targets import EventsTarget, Record
+from sinks.forming import Record
+from sinks.targets import EventsTarget
+from streams.changes import Record as Folded
 from streams.fold import Fold, by_stream
 from streams.folding import Folder
 from tests.evolved import AT, FIRST, SECOND, TODAY, Account, First, Pay, Second, Today, envelope
@@ -84,7 +86,8 @@ def test_the_folds_see_todays_events(stored: list[StoredEvent]) -> None:
         return Account("a-1", (account.amount if account else Decimal(0)) + _paid(event), "mixed")
 
     folder = Folder(TODAY, [Fold("accounts", by_stream, fold)])
-    changes = folder.run(_records(stored), [{}])
+    records = [Folded(record.key, record.value, record.offset) for record in _records(stored)]
+    changes = folder.run(records, [{}])
     row = row_decoder(TODAY.aggregate("accounts")).decode(changes.rows[0][b"a-1"] or b"")
     assert (row.data.amount, changes.held, changes.events) == (Decimal("91.75"), {}, 4)
 

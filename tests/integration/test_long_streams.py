@@ -1,6 +1,9 @@
 """Long streams are read in pages, by commands and by whoever looks into the past."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +12,15 @@ import psycopg2
 import pytest
 
 from infra.stack import Addresses
-from producers import PostgresEventStore
-from producers.fingerprints import fingerprint
+from producers import CommandHandler, PostgresEventStore, Request
+from producers.handling.fingerprints import fingerprint
 from producers.history import Traveller
 from schemas import discover, stage_module
 from schemas.orders import ProductAdded, ProductChanged
 from tests.integration.long_streams import PRODUCTS, change, fill, fill_with
 from tests.order_commands import DAY
 from tests.pipeline import Pipeline, until
-from tests.products import DECIDER
+from tests.products import DECIDER, ChangeProduct
 
 
 @pytest.fixture
@@ -30,8 +33,8 @@ def store(postgres: str) -> Iterator[PostgresEventStore]:
 def test_one_load_answers_no_more_events_than_fit(store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, amount in (("a", 30), ("b", 10), ("c", 50), ("d", 10), ("e", 10)):
         fill(store, amount, stream)
-    monkeypatch.setattr("producers.postgres._LONGEST", 40)
-    monkeypatch.setattr("producers.postgres._MOST", 50)
+    monkeypatch.setattr("producers.store.postgres._LONGEST", 40)
+    monkeypatch.setattr("producers.store.postgres._MOST", 50)
     found = store.load(dict.fromkeys("abcde", 0)).streams
     assert {stream: len(history.events) for stream, history in found.items()} == {
         "a": 30,
@@ -121,3 +124,43 @@ def _forget_snapshots(postgres: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM snapshots")
     connection.close()
+
+
+def test_while_a_long_stream_is_replayed_others_are_answered_and_its_own_commands_keep_their_order(
+    store: PostgresEventStore,
+) -> None:
+    fill(store, 3_000)
+    fill(store, 2, "p2")
+    go_on = threading.Event()
+
+    def evolve(state: Any, event: Any) -> Any:
+        if event.product_id == "p1" and not go_on.is_set():
+            assert go_on.wait(20), "nobody else was answered"
+        return DECIDER.evolve(state, event)
+
+    def request(stream: str, price: int) -> Request:
+        return Request(ChangeProduct(product_id=stream, name="CD", price=price), f"{stream}-{price}")
+
+    async def work() -> tuple[list[int], list[str]]:
+        handler, done = CommandHandler(PRODUCTS, replace(DECIDER, evolve=evolve, state=None), store), list[str]()
+
+        async def handle(*requests: Request) -> list[Any]:
+            answers = await handler.submit(requests)
+            done.append(requests[0].id)
+            return answers
+
+        first = asyncio.ensure_future(handle(request("p1", 1)))
+        both = asyncio.ensure_future(handle(request("p2", 2), request("p1", 2)))
+        await handle(request("p3", 3))
+        behind = asyncio.ensure_future(handle(request("p2", 4)))  # behind the one of both
+        await handle(request("p3", 5))
+        last = asyncio.ensure_future(handle(request("p1", 6)))
+        await handle(request("p3", 7))
+        go_on.set()
+        answers = [each for part in await asyncio.gather(first, both, behind, last) for each in part]
+        await handler.close()
+        return [answer.version for answer in answers], done
+
+    versions, done = asyncio.run(work())
+    assert done[:3] == ["p3-3", "p3-5", "p3-7"]
+    assert versions == [3_001, 3, 3_002, 4, 3_003], "of p1, p2, p1, p2 and p1"

@@ -107,12 +107,18 @@ def test_named_queries_answer_exact_money(ask: Ask, shop: tuple[str, Totals]) ->
     assert month["revenue"] == str(expected.revenue)
     [whole] = ask("/queries/totals")["data"]
     assert whole["revenue"] == str(expected.spent)
+    assert (whole["customers"], whole["orders"]) == (_buyers(ask), expected.orders - expected.cancelled)
     best = ask("/queries/top-customers", limit="3")["data"]
     assert len(best) == 3
-    assert ask("/queries/rfm", limit="5", as_of="2025-02-01")["data"][0]["r"] in range(1, 6)
+    assert ask("/queries/rfm", limit="5", day="2025-02-01")["data"][0]["r"] in range(1, 6)
     by_status = {row["status"]: row["orders"] for row in ask("/queries/orders-by-status")["data"]}
     assert sum(by_status.values()) == ORDERS
     assert {query["name"] for query in ask("/queries")["data"]} >= {"rfm", "totals", "revenue-by-month"}
+
+
+def _buyers(ask: Ask) -> int:
+    rows = ask("/aggregates/customers", limit="1000")["data"]
+    return sum(row["orders"] > 0 and "USD" in row["spent"] for row in rows)
 
 
 def test_a_customer_is_another_aggregate(ask: Ask) -> None:

@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka import Producer
 
 from producers import PostgresEventStore, Request
-from producers.hashing import NO_HASH
 from producers.relay import run_relay
 from producers.relay.partitioner import partition_of
 from producers.store import NewEvent, Write
+from producers.store.hashing import NO_HASH
 from schemas import Domain, Fatal, encode, event_decoder
 from schemas.orders import CancelOrder, OrderCancelled
 from tests.integration.relayed import append, complete, paid_orders, read, relaying
@@ -114,33 +114,37 @@ def test_a_relay_that_lost_its_database_goes_on_when_it_is_back(
         complete(kafka, domain, 200)
 
 
+@pytest.mark.parametrize("turn", [0, 1])
 def test_a_relay_that_was_fenced_finds_out_what_was_published_and_goes_on(
-    store: PostgresEventStore, postgres: str, kafka: str, domain: Domain
+    turn: int, store: PostgresEventStore, postgres: str, kafka: str, domain: Domain
 ) -> None:
     with relaying(domain, postgres, kafka):
         append(store, domain, paid_orders(0, 50))
         complete(kafka, domain, 100)
-        intruder = Producer({"bootstrap.servers": kafka, "transactional.id": domain.relay_transactional_id})
+        intruder = Producer({"bootstrap.servers": kafka, "transactional.id": domain.relay_transactional_ids[turn]})
         intruder.init_transactions(30)
         append(store, domain, paid_orders(50, 100))
         complete(kafka, domain, 200)
         intruder.close()
 
 
-def test_records_of_aborted_transactions_disturb_nothing(
-    store: PostgresEventStore, postgres: str, kafka: str, domain: Domain
+@pytest.mark.parametrize("left", ["aborted", "open"])
+@pytest.mark.parametrize("turn", [0, 1])
+def test_records_of_aborted_and_open_transactions_disturb_nothing(
+    left: str, turn: int, store: PostgresEventStore, postgres: str, kafka: str, domain: Domain
 ) -> None:
-    producer = Producer({"bootstrap.servers": kafka, "transactional.id": domain.relay_transactional_id})
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": domain.relay_transactional_ids[turn]})
     producer.init_transactions(30)
     producer.begin_transaction()
     for topic in (domain.events_topic, domain.checkpoints_topic):
         producer.produce(topic, b'{"position":77,"digest":"abc"}', b"relay", 0)
     producer.flush(30)
-    producer.abort_transaction(30)
-    producer.close()
+    if left == "aborted":
+        producer.abort_transaction(30)
     append(store, domain, paid_orders(0, 20))
     with relaying(domain, postgres, kafka):
         complete(kafka, domain, 40)
+    producer.purge()
 
 
 def _change(postgres: str, statement: str) -> None:

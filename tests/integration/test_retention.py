@@ -12,7 +12,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from producers import PostgresEventStore, retention
+from producers import PostgresEventStore
+from producers.upkeep import retention
 from schemas import PROCESS_PREFIX, Domain, discover
 from tests.architecture.source import ROOT
 from tests.pipeline import Pipeline, environment, until

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from infra.migrations import migrate
 from producers import PostgresEventStore
-from producers.connections import APPENDER, KEEPER, OWNER, READER, RELAY, connect
+from producers.store.connections import APPENDER, KEEPER, OWNER, READER, RELAY, connect
 from schemas import Domain, Fatal, discover, encode
 from tests.order_commands import place
 from tests.pipeline import Pipeline, until
@@ -140,12 +140,12 @@ def test_the_processes_act_as_their_roles_though_their_login_may_do_everything(
             )
             return {name for (name,) in cursor}
 
-    def post(order: str) -> int:
+    def post(order: str) -> httpx.Response:
         url = f"{pipeline.url}/api/{domain.name}/"
-        return httpx.post(url, content=encode(place(order)), timeout=20).status_code
+        return httpx.post(url, content=encode(place(order)), timeout=20)
 
     pipeline.start("relay", "api")
-    assert post("o1") < 300
+    assert post("o1").status_code < 300
     until(lambda: {APPENDER, RELAY} <= roles(), 20)
     assert {name for name in roles() if not name.startswith("headrace_")} == set()
 
@@ -155,8 +155,23 @@ def test_the_processes_act_as_their_roles_though_their_login_may_do_everything(
     until(lambda: "permission denied for table events" in pipeline.log("relay"), 10, what="the log says why")
     with admin.cursor() as cursor:
         cursor.execute(f"REVOKE SELECT ON heads FROM {APPENDER}, {READER}")
-    assert post("o2") == 500
+    refused = post("o2")
+    assert (refused.status_code, refused.json()["rule"]) == (500, "postgres-right")
+    assert f"an administrator must GRANT it to {APPENDER}" in refused.json()["detail"]
     until(lambda: "permission denied for table heads" in pipeline.log("api"), 10, what="the log says why")
+
+
+def test_a_right_that_was_taken_away_is_named_with_role_table_and_statement(
+    postgres: str, orders: Domain, admin: Connection
+) -> None:
+    with admin.cursor() as cursor:
+        cursor.execute(f"REVOKE INSERT ON commands FROM {APPENDER}")
+    store = PostgresEventStore(postgres, orders)
+    with pytest.raises(Fatal) as caught:
+        store.append([Writer(orders).write("t")])
+    store.close()
+    assert caught.value.detail.startswith(f"PostgreSQL refuses {APPENDER}: permission denied for table commands (in: ")
+    assert "INSERT INTO commands" in caught.value.detail
 
 
 def test_a_login_that_may_not_act_as_the_role_is_told_what_to_do(login: str) -> None:

@@ -1,5 +1,9 @@
 """Rolling back over HTTP: a new event, only where the domain allows it, handled as every command is."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +18,7 @@ from producers import CommandHandler, PostgresEventStore
 from producers.http import EXCEPTION_HANDLERS, History, routes
 from schemas import discover
 from schemas.orders import OrderPlaced, ProductAdded, ProductChanged
+from tests.architecture.source import ROOT
 from tests.integration.command_server import served
 from tests.integration.long_streams import fill_with
 from tests.integration.test_append import verify
@@ -172,3 +177,47 @@ def test_orders_are_not_rolled_back_but_their_products_are(postgres: str) -> Non
         assert back(client, 2, "product:CD").json()["version"] == 4
         found = client.get("/product:CD/difference", params={"from": 2, "to": 4}).json()
         assert (found["changes"], found["to"]["state"]["name"]) == ([], "CD 2")
+
+
+def told(postgres: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What the command line answers that knows PostgreSQL and no other server."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "infra.cli", "rollback", *arguments],
+        cwd=ROOT,
+        env={
+            **environment,
+            "HEADRACE_HOME": "/nowhere",
+            "HEADRACE_NAMESPACE": "rollback_cli",
+            "HEADRACE_POSTGRES": postgres,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_line_rolls_back_once_by_id_and_says_what_is_refused(postgres: str) -> None:
+    orders = discover("rollback_cli")["orders"]
+    store = PostgresEventStore(postgres, orders)
+    placed = OrderPlaced(order_id="o1", customer_id="c1", lines=(), items=0, total=money(), at=DAY)
+    fill_with(store, orders, "o1", [placed])
+    changed = [ProductChanged(sku="CD", name=f"CD {n}", price=money(f"{n}.00"), at=DAY) for n in range(2, 4)]
+    fill_with(
+        store, orders, "product:CD", [ProductAdded(sku="CD", name="CD", price=money(), stock=1, at=DAY), *changed]
+    )
+    first, again = (told(postgres, "orders", "product:CD", "2", "--id", "r1", "--json") for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    receipt = json.loads(first.stdout)
+    assert (receipt["version"], json.loads(again.stdout)) == (4, {**receipt, "repeated": True})
+    for arguments, sentence in (
+        (("o1", "1"), "roll"),
+        (("product:CD", "9"), "has no version 9"),
+        (("product:CD", "1", "--expect", "3"), "version 4"),
+        (("product:CD", "1", "--id", "ä"), "--id must be 1 to 128"),
+    ):
+        refused = told(postgres, "orders", *arguments)
+        assert (refused.returncode, sentence in refused.stderr) == (1, True), refused.stderr
+    assert store.head().position == 5
+    store.close()

@@ -19,7 +19,7 @@ from producers import (
     Receipt,
     Request,
 )
-from producers.processing import Result
+from producers.handling.rounds import Result
 from producers.store import Outcome, Write
 from schemas import Command, Domain, Event, HeadraceError, Refused
 

@@ -30,28 +30,33 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 def test_killed_at_each_of_its_points_it_loads_every_event_once(
     point: str, pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded
 ) -> None:
-    pipeline.start("sink", crash_point=point)
-
-    def killed_under_load() -> bool:
-        publish(publisher, source, 300, batch=50, abort_every=6)
-        until(lambda: pipeline.died("sink") is not None or loaded.complete() >= source.position, 30)
-        return pipeline.died("sink") is not None
-
-    until(killed_under_load, 60, what="the point is reached")
-    assert pipeline.running["sink"].wait(5) == -signal.SIGKILL
+    _kill_under_load(point, pipeline, publisher, source, loaded)
     publish(publisher, source, 300, batch=50, abort_every=6)
     pipeline.start("sink")
     loaded.wait(source.position)
     loaded.assert_exact(source)
 
 
+def _kill_under_load(point: str, pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded) -> None:
+    """Start a sink that is killed at the point, and publish until it is: one round may take all that is there."""
+    pipeline.start("sink", crash_point=point)
+
+    def killed() -> bool:
+        publish(publisher, source, 300, batch=50, abort_every=6)
+        until(lambda: pipeline.died("sink") is not None or loaded.complete() >= source.position, 30)
+        return pipeline.died("sink") is not None
+
+    until(killed, 60, what="the point is reached")
+    assert pipeline.running["sink"].wait(5) == -signal.SIGKILL
+
+
 def test_killed_again_and_again_while_it_recovers_it_loads_every_event_once(
     pipeline: Pipeline, publisher: Publisher, source: Source, loaded: Loaded
 ) -> None:
-    publish(publisher, source, 2_000, batch=100)
-    for point in ("load.announced:2", "load.cut:1", "load.announced:1", "load.inserted:1", "load.inserted:1"):
+    _kill_under_load("load.announced:2", pipeline, publisher, source, loaded)
+    for point in ("load.cut:1", "load.announced:1", "load.inserted:1", "load.inserted:1"):
         pipeline.start("sink", crash_point=point)
-        assert pipeline.running.pop("sink").wait(60) == -signal.SIGKILL, pipeline.log("sink")
+        assert pipeline.running["sink"].wait(60) == -signal.SIGKILL, pipeline.log("sink")
     pipeline.start("sink")
     loaded.wait(source.position)
     loaded.assert_exact(source)

@@ -12,9 +12,10 @@ import psycopg2
 import pytest
 
 from producers import CommandHandler, Decider, PostgresEventStore, Request
-from producers.fingerprints import fingerprint
+from producers.handling.fingerprints import fingerprint
+from producers.handling.snapshots import encode_state, sealed
 from producers.history import Traveller
-from producers.snapshots import EVERY, encode_state, sealed
+from producers.store import SNAPSHOT_EVERY as EVERY
 from producers.store import Snapshot
 from schemas import Refused
 from tests.integration.long_streams import PRODUCTS, change, fill, kept, seen
@@ -200,8 +201,8 @@ def test_whatever_snapshots_there_are_every_state_is_that_of_its_events(
     store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Short-lived processes with tiny caches and a snapshot every three events, of two versions of the code."""
-    monkeypatch.setattr("producers.snapshots.EVERY", 3)
-    monkeypatch.setattr("producers.postgres._LONGEST", 2)
+    monkeypatch.setattr("producers.handling.snapshots.SNAPSHOT_EVERY", 3)
+    monkeypatch.setattr("producers.store.postgres._LONGEST", 2)
     chance, model = random.Random(11), {f"s{n}": 0 for n in range(4)}
     for name in model:
         fill(store, 1, name)

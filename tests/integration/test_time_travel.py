@@ -14,7 +14,8 @@ import pytest
 
 from infra.api import application
 from infra.config import Settings
-from producers import PostgresEventStore, chains
+from producers import PostgresEventStore
+from producers.store import chains
 from schemas import Domain, discover
 from tests.architecture.source import ROOT
 from tests.integration.command_server import served

@@ -12,7 +12,7 @@ from tests.integration.worker_process import Worker, wait_until_folded
 
 @pytest.mark.parametrize(
     "point",
-    ["fold.recovered", "fold.read:2", "fold.folded:5", "fold.produced:1", "fold.produced:6", "fold.committed:3"],
+    ["fold.recovered", "fold.read:2", "fold.folded:4", "fold.produced:1", "fold.produced:4", "fold.committed:3"],
 )
 def test_after_a_kill_at_a_crash_point_the_tables_equal_the_ledger(
     point: str, kafka: str, domain: Domain, tmp_path: Path

@@ -15,7 +15,7 @@ from tests.integration.worker_process import Worker, wait_until_folded
 def test_a_failing_event_holds_its_key_and_nothing_else(kafka: str, domain: Domain, tmp_path: Path) -> None:
     source, publisher = Source(), Publisher(kafka, domain)
     unplaced = OrderPaid(order_id="never-placed", amount=Money(Decimal("1.00"), "USD"), at=START)
-    publisher.publish([("zoe", source.wrap(unplaced, "never-placed", "zoe", 2))])
+    publisher.publish([("zoe", source.wrap(unplaced, "never-placed", "zoe", 1))])
     poison = source.position
     publisher.publish([("adam", b'{"id":"not an event","position":2}'), ("eve", b"\xff"), (None, b"no key")])
     after = Source(customers=1, seed=11, position=source.position)
@@ -30,7 +30,7 @@ def test_a_failing_event_holds_its_key_and_nothing_else(kafka: str, domain: Doma
 
         held = {m.key(): msgspec.json.decode(m.value() or b"", type=Held) for m in read(kafka, domain.held_topic)}
         assert set(held) == {b"zoe", b"adam", b"eve"}
-        assert (held[b"zoe"].position, held[b"zoe"].event_id) == (poison, "never-placed.2")
+        assert (held[b"zoe"].position, held[b"zoe"].event_id) == (poison, "never-placed.1")
         assert "before its first event" in held[b"zoe"].error
         assert (held[b"adam"].position, held[b"adam"].event_id) == (2, "not an event")
         letters = {m.key(): m for m in read(kafka, domain.dead_letters_topic)}

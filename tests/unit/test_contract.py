@@ -79,7 +79,7 @@ def test_every_durable_name_carries_the_namespace() -> None:
     def names(domain: Domain) -> list[str]:
         topics = [domain.events_topic, domain.checkpoints_topic, domain.held_topic, domain.dead_letters_topic]
         topics += [domain.aggregate_topic(a) for a in domain.aggregates]
-        groups = [domain.worker_app, domain.worker_transactional_id(0), domain.relay_transactional_id]
+        groups = [domain.worker_app, domain.worker_transactional_id(0), *domain.relay_transactional_ids]
         return [
             *topics,
             *groups,

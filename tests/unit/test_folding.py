@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import WATERMARK_KEY, Control, Envelope, Row, discover, encode
+from schemas import REFOLD_KEY, WATERMARK_KEY, Control, Envelope, Refold, Row, discover, encode
+from streams.changes import Changes
 from streams.domains.orders import FOLDS
 from streams.fold import Fold, by_partition_key
-from streams.folding import MAX_ROW_BYTES, Changes, Folder
+from streams.folding import Folder
+from streams.rows import MAX_ROW_BYTES
 from tests.integration.order_source import START, Source
 
 DOMAIN = discover()["orders"]
@@ -124,13 +126,20 @@ def test_a_record_that_is_no_event_holds_its_key_and_no_other(value: bytes | Non
     assert changes.passed_over == len([record for record in RECORDS[10:] if record.key == key])
 
 
+def test_a_key_that_is_no_text_is_held_and_no_other() -> None:
+    tables = Tables()
+    changes = tables.run([*RECORDS[:9], RECORDS[9]._replace(key=b"\xff"), *RECORDS[10:20]])
+    assert changes.held.keys() == {b"\xff"}
+    assert changes.dead_letters[0].value == RECORDS[9].value
+
+
 def test_a_fold_that_raises_leaves_no_trace_of_its_event_in_any_table() -> None:
     def fails_at_100(value: Any, event: Any, envelope: Envelope[Any]) -> Any:
         if envelope.position == 100:
             raise RuntimeError("cannot \ud800 say")
         return FOLDS[1].fold(value, event, envelope)
 
-    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails_at_100), FOLDS[2]))
+    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails_at_100, events=()), FOLDS[2]))
     changes = tables.run(RECORDS)
     key = RECORDS[99].key
     assert set(changes.held) == {key}
@@ -150,7 +159,7 @@ def test_an_error_that_cannot_even_be_printed_holds_the_key_like_any_other() -> 
     def fails(*_: Any) -> Any:
         raise Unspeakable
 
-    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails), FOLDS[2]))
+    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=fails, events=()), FOLDS[2]))
     assert "Unspeakable" in tables.run(RECORDS[:1]).dead_letters[0].error
 
 
@@ -168,19 +177,19 @@ def test_a_key_held_before_stays_held_and_the_mark_goes_on() -> None:
 @pytest.mark.parametrize(
     "bad", [object(), "\ud800", "x" * (MAX_ROW_BYTES + 1)], ids=["no JSON", "no text", "too large"]
 )
-def test_a_row_that_cannot_be_written_holds_its_key_from_the_start_of_the_run(bad: Any) -> None:
+def test_a_row_that_cannot_be_written_holds_its_key_from_that_event_on(bad: Any) -> None:
     def spoiled(value: Any, event: Any, envelope: Envelope[Any]) -> Any:
         good = FOLDS[1].fold(value, event, envelope)
         return msgspec.structs.replace(good, customer_id=bad) if envelope.position == 200 else good
 
-    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=spoiled), FOLDS[2]))
+    tables = Tables((FOLDS[0], replace(FOLDS[1], fold=spoiled, events=()), FOLDS[2]))
     tables.run(RECORDS[:150])
     changes = tables.run(RECORDS[150:])
     key = RECORDS[199].key
     if key not in changes.held:
         pytest.fail("the customer of position 200 is not held")
     assert set(changes.held) == {key}
-    others = [record for record in RECORDS if record.key != key or record.offset < 150]
+    others = [record for record in RECORDS if record.key != key or record.offset < RECORDS[199].offset]
     assert tables.rows == folded(others).rows
 
 
@@ -200,6 +209,7 @@ def test_control_records_and_records_without_a_key_hold_nothing() -> None:
             Record(WATERMARK_KEY, b"broken", 1),
             Record(b"~unknown", b"{}", 2),
             Record(None, b"no key", 3),
+            Record(REFOLD_KEY, encode(Refold(id="r-1", key="customer-1")), 4),
         ]
     )
     assert changes.mark == mark

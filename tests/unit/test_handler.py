@@ -10,7 +10,7 @@ import pytest
 
 from producers import CommandHandler, Decider, EventStore, MemoryEventStore, Receipt, Request
 from producers.domains.orders import DECIDER, decide, evolve
-from producers.processing import Result
+from producers.handling.rounds import Result
 from producers.store import Outcome, Write
 from schemas import Command, Conflict, Domain, HeadraceError, Invalid, NotFound, TooLarge, VersionMismatch
 from schemas.orders import DOMAIN, CancelOrder

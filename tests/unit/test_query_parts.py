@@ -8,8 +8,9 @@ import pytest
 from schemas import Domain, Invalid, discover
 from schemas.orders import DOMAIN
 from sinks.query.freshness import Wish, wish_of
+from sinks.query.keyset import Column
 from sinks.query.named import parse, queries_of
-from sinks.query.tables import Column, page
+from sinks.query.tables import page
 
 COLUMNS = {
     name: Column(name, kind, nullable)
@@ -125,11 +126,19 @@ def test_a_token_alone_asks_for_what_the_write_has_made_visible() -> None:
         {"timeout": "31"},
         {"timeout": "nan"},
         {"timeout": "soon"},
+        {"max_staleness": "soon"},
+        {"max_staleness": "-1s"},
+        {"max_staleness": ""},
     ],
 )
 def test_a_wish_that_makes_no_sense_is_refused(asked: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         wish_of(DOMAIN, asked)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2s", 2.0), ("2", 2.0), ("1.5s", 1.5), ("500ms", 0.5), ("2m", 120.0)])
+def test_a_bound_of_staleness_is_a_span_of_time(text: str, seconds: float) -> None:
+    assert wish_of(DOMAIN, {"max_staleness": text}).staleness == seconds
 
 
 def test_a_namespace_does_not_change_tokens() -> None:

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from schemas import RESERVED_PREFIX, WATERMARK_KEY, Control, Fatal, Money, Row, encode
+from schemas import REFOLD_KEY, RESERVED_PREFIX, WATERMARK_KEY, Control, Fatal, Money, Refold, Row, encode
 from schemas.orders import DOMAIN, Order
 from sinks import partition as partitions
 from sinks.bounds import Bounds, decode
+from sinks.forming import Insert, Record
 from sinks.partition import OutOfOrder, Partition, digest
-from sinks.targets import AggregateTarget, EventsTarget, Insert, Record, targets_of
+from sinks.targets import AggregateTarget, EventsTarget, targets_of
 from tests.integration.order_source import Source
 
 TYPES = {
@@ -58,6 +59,14 @@ def test_an_event_keeps_its_very_bytes_and_its_place_in_kafka() -> None:
     assert data in (record.value or b"")
     assert data.startswith(b'{"type":"OrderPlaced"')
     assert (insert.column("kafka_partition"), insert.column("kafka_offset")) == ([3], [41])
+
+
+def test_control_records_of_other_kinds_are_passed_over() -> None:
+    refold = Record(3, REFOLD_KEY, encode(Refold(id="r-1", key="customer-1")))
+    unknown = Record(4, b"~unknown", b"{}")
+    inserts = _by_table(_target().inserts(0, [*_events(3), refold, unknown], _types).each)
+    assert inserts["orders.events"].column("kafka_offset") == [0, 1, 2]
+    assert inserts["orders.quarantine"].column("kafka_offset") == [4]
 
 
 def test_events_and_control_records_say_how_far_the_partition_is() -> None:
@@ -128,24 +137,24 @@ def _filled(records: list[Record], bounds: Bounds = BEGUN) -> Partition:
 
 def test_a_batch_is_cut_below_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitions, "MAX_ROWS", 10)
-    rows = _filled(_events(25)).cut()
+    rows = _filled(_events(25)).take("t")
     assert rows is not None
     assert (rows.bounds.start, rows.bounds.to, rows.bounds.rows) == (0, 10, 10)
     monkeypatch.setattr(partitions, "MAX_BYTES", 100)
-    one = _filled(_events(25)).cut()
+    one = _filled(_events(25)).take("t")
     assert one is not None
     assert one.bounds.rows == 1, "a record larger than the limit goes alone"
 
 
 def test_a_pending_batch_is_formed_again_from_the_same_records_only() -> None:
     records = _events(10)
-    announced = _filled(records).cut()
+    announced = _filled(records).take("t")
     assert announced is not None
     partition = _filled(records[:9], announced.bounds)
-    assert partition.recover("t") is None, "its last record is not here yet"
+    assert partition.take("t") is None, "its last record is not here yet"
     partition.add(records[9])
     partition.add(Record(10, b"k", b"behind it"))
-    again = partition.recover("t")
+    again = partition.take("t")
     assert again is not None
     assert (again.bounds, list(again.records)) == (announced.bounds, records)
 
@@ -154,19 +163,19 @@ def test_a_pending_batch_that_ends_with_markers_is_whole_at_the_partitions_end()
     records = _events(3)
     bounds = Bounds(topic="id", epoch="e", start=0, to=6, rows=3, digest=digest(records))
     partition = _filled(records, bounds)
-    assert partition.recover("t") is None
+    assert partition.take("t") is None
     partition.end = 6
-    assert partition.recover("t") is not None
+    assert partition.take("t") is not None
 
 
 @pytest.mark.parametrize("changed", [_events(9), [*_events(9), Record(9, b"k", b"other")]])
 def test_a_pending_batch_whose_records_are_others_stops(changed: list[Record]) -> None:
-    announced = _filled(_events(10)).cut()
+    announced = _filled(_events(10)).take("t")
     assert announced is not None
     partition = _filled(changed, announced.bounds)
     partition.end = 10
     with pytest.raises(Fatal, match="the topic was changed"):
-        partition.recover("t")
+        partition.take("t")
 
 
 def test_a_record_that_comes_twice_is_noticed() -> None:

@@ -13,11 +13,12 @@ import pytest
 from msgspec import Struct, structs
 
 from producers import CommandHandler, Decider, MemoryEventStore, Request
-from producers.cache import Known
-from producers.chains import Span
-from producers.fingerprints import fingerprint, modules_of
-from producers.snapshots import EVERY, Snapshots
+from producers.handling.cache import Known
+from producers.handling.fingerprints import fingerprint, modules_of
+from producers.handling.snapshots import Snapshots
+from producers.store import SNAPSHOT_EVERY as EVERY
 from producers.store import Loaded, Recorded, Snapshot
+from producers.store.chains import Span
 from schemas import Unavailable, discover, stage_module
 from tests.products import DECIDER, AddProduct, ChangeProduct, State, products
 

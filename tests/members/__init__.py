@@ -1,0 +1,1 @@
+"""A domain with personal data: the members of a club."""
