@@ -65,7 +65,6 @@ class CommandHandler:
         self._waiting: deque[Submission] = deque()
         self._queued = self._pending = self._pending_bytes = 0
         self._freed = asyncio.Event()
-        self._more = asyncio.Event()
         self._committing: asyncio.Task[None] | None = None
 
     async def handle(self, request: Request) -> Receipt:
@@ -112,8 +111,6 @@ class CommandHandler:
         self._queued += len(requests)
         self._pending += len(requests)
         self._pending_bytes += submission.size
-        if self._plenty:
-            self._more.set()
         self._go_on()
         return results
 
@@ -148,7 +145,7 @@ class CommandHandler:
                 if group.batch is None:
                     group.batch = await self._in_thread(self._begin, group)
                 storing = self._in_thread(self._finish, group)
-                following = await self._follow(group.batch, storing)
+                following = await self._follow(group.batch)
                 results = await storing
         except Unavailable as error:
             if following is not None:
@@ -164,10 +161,9 @@ class CommandHandler:
             self._give(group, results)
         return following
 
-    async def _follow(self, batch: Batch, storing: asyncio.Future[list[Result]]) -> Group | None:
-        """Decide the group after `batch` as soon as plenty waits, unless `batch` is stored by then."""
-        await self._plenty_or(storing)
-        if storing.done() or not self._plenty:
+    async def _follow(self, batch: Batch) -> Group | None:
+        """Decide the group after `batch` when plenty waits."""
+        if not self._plenty:
             return None
         group = self._next_group()
         if not group.submissions:
@@ -184,13 +180,6 @@ class CommandHandler:
             self._fail(group.submissions, error)
             return None
         return group
-
-    async def _plenty_or(self, storing: asyncio.Future[list[Result]]) -> None:
-        if not self._plenty:
-            self._more.clear()
-            more = asyncio.create_task(self._more.wait())
-            await asyncio.wait((storing, more), return_when=asyncio.FIRST_COMPLETED)
-            more.cancel()
 
     def _next_group(self) -> Group:
         group = Group(self._next_submissions())

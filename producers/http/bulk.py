@@ -16,7 +16,7 @@ from schemas import HeadraceError, Malformed, reach
 
 MEDIA_TYPE = "application/x-ndjson"
 PATIENCE = 60.0
-_GROUPS_UNDER_WAY = 64
+_GROUPS_UNDER_WAY = 16
 _Entries = list[tuple[int, Request | HeadraceError]]
 
 
