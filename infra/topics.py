@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not said to be exported
 from confluent_kafka.cimpl import NewTopic
 
 from schemas import Domain, Fatal, Unavailable
@@ -99,7 +99,8 @@ def _wait_for_leaders(admin: AdminClient, topics: Iterable[NewTopic]) -> None:
     deadline = time.monotonic() + _LEADER_SECONDS
     waiting = [TopicPartition(topic.topic, number) for topic in topics for number in range(topic.num_partitions)]
     while waiting:
-        found = admin.list_offsets({place: OffsetSpec.latest() for place in waiting}, request_timeout=10)
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        found = admin.list_offsets(dict.fromkeys(waiting, latest), request_timeout=10)
         waiting = [place for place, future in found.items() if not _is_led(future, time.monotonic() > deadline)]
         if waiting:
             time.sleep(_PAUSE_SECONDS)

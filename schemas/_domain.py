@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -98,6 +99,10 @@ class Domain:
     upcasters: tuple[Upcaster, ...] = ()
     routes: tuple[Route, ...] = ()
 
+    def __hash__(self) -> int:
+        # All fields would be hashed, again and again for what is cached by domain; these tell domains apart.
+        return hash((self.name, self.namespace, self.generation, self.projection, self.build))
+
     def __post_init__(self) -> None:
         for name in (self.name, *(a.name for a in self.aggregates), *(r.name for r in self.routes)):
             if not _NAME.match(name):
@@ -183,7 +188,7 @@ class Domain:
     def _topic(self, suffix: str) -> str:
         return f"{self.namespace + '.' if self.namespace else ''}{self.name}.{suffix}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The domain's key in Postgres: heads, streams and events carry it."""
         return f"{self.namespace}.{self.name}" if self.namespace else self.name

@@ -157,8 +157,9 @@ def _texts(values: Iterable[str]) -> Literal:
     return Literal(SEPARATOR.join(values).encode())
 
 
-def _numbers(values: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
+def _numbers(values: Iterable[int]) -> Literal:
+    # The list's own spelling, in one call, is half as long on its way as joined texts.
+    return Literal(b"{" + repr([*values])[1:-1].encode() + b"}")
 
 
 def _bytes(values: Iterable[bytes]) -> Literal:
