@@ -1,11 +1,10 @@
 """Declares the Kafka topics of the domains. Safe to run twice."""
 
-import time
 from collections.abc import Iterable
 from datetime import timedelta
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not said to be exported
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas import Domain, Fatal, Unavailable
@@ -14,11 +13,6 @@ from streams.wiring import Wired
 _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
 # Events stay for ever: any read model can be rebuilt from them. Trimming is an operator's decision.
 _KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-_LEADERLESS = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
-)
-_LEADER_SECONDS = 30.0
-_PAUSE_SECONDS = 0.05
 
 
 def topics_of(domain: Domain, replication: int = 1) -> list[NewTopic]:
@@ -65,7 +59,7 @@ def topics_of_process(process: Wired, replication: int = 1) -> list[NewTopic]:
 
 
 def declare(kafka: str, domains: Iterable[Domain], processes: Iterable[Wired] = ()) -> None:
-    """Create what is missing of the topics of domains and processes, and wait until the broker leads their partitions.
+    """Create what is missing of the topics of domains and processes, and wait until the broker knows them.
 
     Raises Unavailable when the broker does not answer, Fatal when a topic exists with another partition count.
     """
@@ -87,33 +81,8 @@ def declare(kafka: str, domains: Iterable[Domain], processes: Iterable[Wired] = 
         missing = [topic for name, topic in wanted.items() if name not in existing]
         for future in (admin.create_topics(missing, operation_timeout=30) if missing else {}).values():
             _settle(future)
-        _wait_for_leaders(admin, missing)
     except KafkaException as error:
         raise Unavailable(f"Kafka at {kafka} does not answer: {error.args[0].str()}", retry_after=1) from error
-
-
-def _wait_for_leaders(admin: AdminClient, topics: Iterable[NewTopic]) -> None:
-    """A broker leads a new partition only a moment after it has said that the topic is made: until then, whoever asks
-    for its bounds is refused.
-    """
-    deadline = time.monotonic() + _LEADER_SECONDS
-    waiting = [TopicPartition(topic.topic, number) for topic in topics for number in range(topic.num_partitions)]
-    while waiting:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        found = admin.list_offsets(dict.fromkeys(waiting, latest), request_timeout=10)
-        waiting = [place for place, future in found.items() if not _is_led(future, time.monotonic() > deadline)]
-        if waiting:
-            time.sleep(_PAUSE_SECONDS)
-
-
-def _is_led(future: "object", late: bool) -> bool:
-    try:
-        future.result()  # type: ignore[attr-defined]  # as above
-    except KafkaException as error:
-        if late or error.args[0].code() not in _LEADERLESS:
-            raise
-        return False
-    return True
 
 
 def _settle(future: "object") -> None:

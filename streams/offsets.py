@@ -6,7 +6,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 _SECONDS = 10.0
 _PAUSE_SECONDS = 0.1
-_NO_LEADER = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+_NO_LEADER = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_LEADER_EPOCH}
+)
 
 
 def bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:

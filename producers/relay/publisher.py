@@ -74,8 +74,12 @@ class Publisher:
             },
             logger=log,
         )
+        topic = self._domain.checkpoints_topic
         try:
-            consumer.assign([TopicPartition(self._domain.checkpoints_topic, 0, 0)])
+            found = consumer.list_topics(topic, _SECONDS).topics[topic].error
+            if found is not None and found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise Unavailable(f"topic {topic} does not exist: declare the topics with `headrace prepare`")
+            consumer.assign([TopicPartition(topic, 0, 0)])
             return self._last(consumer)
         except KafkaException as error:
             raise _unavailable(error) from error

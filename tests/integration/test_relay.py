@@ -3,17 +3,19 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg2
 import pytest
 from confluent_kafka import Producer
 
+from infra import topics
 from producers import PostgresEventStore, Request
 from producers.relay import run_relay
 from producers.relay.partitioner import partition_of
 from producers.store import NewEvent, Write
 from producers.store.hashing import NO_HASH
-from schemas import Domain, Fatal, encode, event_decoder
+from schemas import Domain, Fatal, discover, encode, event_decoder
 from schemas.orders import CancelOrder, OrderCancelled
 from tests.integration.relayed import append, complete, paid_orders, read, relaying
 from tests.order_commands import DAY, money, place
@@ -186,6 +188,17 @@ def test_a_missing_event_stops_the_relay_before_it(
     _change(postgres, "DELETE FROM events WHERE position = 60")
     with pytest.raises(Fatal, match=r"no event of .* at position 60"):
         run_relay([domain], postgres, kafka, threading.Event())
+
+
+def test_a_relay_without_topics_says_so_and_begins_once_they_are_declared(
+    postgres: str, kafka: str, namespace: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    domain = discover(namespace)["orders"]
+    with closing(PostgresEventStore(postgres, domain)) as store, relaying(domain, postgres, kafka):
+        append(store, domain, paid_orders(0, 10))
+        until(lambda: f"topic {domain.checkpoints_topic} does not exist: declare the topics" in caplog.text)
+        topics.declare(kafka, [domain])
+        complete(kafka, domain, 20)
 
 
 def test_a_relay_stops_when_it_is_told_to_while_its_servers_are_down(domain: Domain) -> None:
