@@ -18,14 +18,14 @@ def test_a_demo_is_exact_and_its_audit_clean(name: str, addresses: Addresses, na
     pipeline = Pipeline(addresses, namespace, tmp_path, settings={"HEADRACE_DOMAINS": ""})
 
     def demo() -> dict[str, Any]:
-        done = pipeline.run("demo", name, "--json", seconds=200)
+        done = pipeline.run("demo", name, "--json", seconds=400)
         assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     try:
         first, second = demo(), demo()
-        audited = pipeline.run("audit", "--json", seconds=100)  # of what the stack serves, which is not all
+        audited = pipeline.run("audit", "--json", seconds=300)  # of what the stack serves, which is not all
     finally:
         pipeline.run("down")
     assert first["exact"]

@@ -205,7 +205,7 @@ def read(kafka: str, *topics: str) -> list[Message]:
     }
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in places])
     found: list[Message] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while places:
         assert time.monotonic() < deadline, f"no end of {places}"
         for message in consumer.consume(10_000, 0.2):
