@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"(?:`(?P<path>[\w/.]+)`:\n\n)?```(?P<kind>python|sql|sh)\n(
 
 def _python(tree: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=tree, capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-m", *arguments], cwd=tree, capture_output=True, text=True, timeout=400, check=False
     )
 
 
@@ -79,7 +79,7 @@ def test_the_how_to_makes_a_domain_that_is_served_from_command_to_sql(
                 continue
             shell = text.replace("./headrace", f"{sys.executable} -m infra.cli").replace(":8000", f":{port}")
             done = subprocess.run(
-                ["bash", "-c", shell], cwd=tree, env=own, capture_output=True, text=True, timeout=200, check=False
+                ["bash", "-c", shell], cwd=tree, env=own, capture_output=True, text=True, timeout=400, check=False
             )
             assert done.returncode == 0, f"{text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
             answers += [done.stdout] if text.startswith("curl") else []

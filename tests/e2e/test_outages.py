@@ -27,7 +27,7 @@ from tests.pipeline import free_port, until
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """An installation of its own, servers and pipeline, whose parts may be stopped."""
-    own = Settings(home=tmp_path_factory.mktemp("outages"), http_port=free_port())
+    own = Settings(home=tmp_path_factory.mktemp("outages"), http_port=free_port(), domains="orders")
     bring_up(own, lambda _: None)
     yield own
     stack.down(own.home)
