@@ -75,7 +75,7 @@ class Verification:
         )
 
     def _stream(self, stream: str) -> Finding | None:
-        found = self.reader.ask("proof_stream", stream=stream)
+        found = self.reader.stream_row(stream)
         if found is None and self.reader.ask("proof_stream_last", stream=stream) is None:
             raise NotFound(f"there is no stream {stream} in {self.domain.key}", rule="unknown-stream", field="stream")
         version, end, sound = found or (0, 0, False)

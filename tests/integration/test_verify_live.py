@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -77,6 +78,34 @@ def test_a_history_is_good_at_every_moment_while_another_process_appends(postgre
     reports.append(history.verify())
     assert [report for report in reports if report.findings] == []
     assert (reports[-1].good, reports[-1].streams) == (600, 202)
+
+
+class Hasty(Reader):
+    """Its first look at streams comes without their events, as one that was planned before their partition was made."""
+
+    looked = False
+
+    def _all(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        found = super()._all(name, **values)
+        if self.looked or name not in ("proof_streams", "proof_stream"):
+            return found
+        self.looked = True
+        [(first, second, *_)] = found
+        return [(first, second, "a", 0)] if name == "proof_streams" else [(first, second, False)]
+
+
+def test_a_stream_that_is_seen_while_the_partition_of_its_events_is_made_is_looked_at_again(
+    postgres: str, orders: Domain
+) -> None:
+    History(postgres, orders).append(2)
+    whole, single = Hasty(postgres, orders), Hasty(postgres, orders)
+    with whole, single:
+        report = Verification(orders, whole).run()
+        one = Verification(orders, single).run_stream("a")
+    assert whole.looked
+    assert single.looked
+    assert (report.findings, one.findings) == ((), ())
+    assert (report.good, one.streams) == (12, 1)
 
 
 def test_every_column_of_every_kind_of_row_is_proven(postgres: str, orders: Domain) -> None:
