@@ -1,6 +1,6 @@
 """Reads a domain's history from Postgres for its verification. Every statement is a short transaction of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -103,7 +103,7 @@ class Reader:
 
     def head(self) -> tuple[Point | None, Point | None]:
         """The head row, and the last event (its digest empty when it has none), as of one moment."""
-        row = self._one("proof_head")
+        row = self._again_unless(lambda row: row[:3] == row[3:], "proof_head")
         return _point(*row[:3]), _point(*row[3:])
 
     def start(self, position: int) -> Point:
@@ -125,20 +125,15 @@ class Reader:
 
     def check_streams(self, after: str, limit: int, upto: int) -> tuple[int, str | None, str | None, int]:
         """Check the next rows of streams: how many, the last, the first bad one, and their events up to `upto`."""
-        found = self._one("proof_streams", after=after, limit=limit, upto=upto)
-        if found[2] is not None:  # see `stream_row`
-            found = self._one("proof_streams", after=after, limit=limit, upto=upto)
-        streams, last, bad, events = found
+        streams, last, bad, events = self._again_unless(
+            lambda row: row[2] is None, "proof_streams", after=after, limit=limit, upto=upto
+        )
         return streams, last, bad, events
 
     def stream_row(self, stream: str) -> tuple[int, int, bool] | None:
-        """A stream's row: version, position, and whether it says what the event there says; None when there is none.
-
-        What is not right is looked at once more: PostgreSQL plans a statement before it takes the snapshot, and where
-        an append makes a partition of the events in between, the row is seen and its events are not.
-        """
+        """A stream's row: version, position, and whether it says what the event there says; None when there is none."""
         found = self.ask("proof_stream", stream=stream)
-        if found is not None and not found[2]:
+        if found is not None and not found[2]:  # see `_again_unless`
             found = self.ask("proof_stream", stream=stream)
         return None if found is None else (found[0], found[1], found[2])
 
@@ -148,8 +143,8 @@ class Reader:
         """Check the next remembered answers: how many, the last, the first bad one, and how many of them have their
         first event after `forgotten` and up to `upto`.
         """
-        commands, last, bad, counted = self._one(
-            "proof_commands", after=after, limit=limit, forgotten=forgotten, upto=upto
+        commands, last, bad, counted = self._again_unless(
+            lambda row: row[2] is None, "proof_commands", after=after, limit=limit, forgotten=forgotten, upto=upto
         )
         return commands, last, bad, counted
 
@@ -183,6 +178,15 @@ class Reader:
     def ask(self, name: str, **values: Any) -> tuple[Any, ...] | None:
         """The first row of a look-up that only a diagnosis needs."""
         return next(iter(self._all(name, **values)), None)
+
+    def _again_unless(self, right: Callable[[tuple[Any, ...]], bool], name: str, **values: Any) -> tuple[Any, ...]:
+        """The one row; where it is not right, the statement is run once more.
+
+        PostgreSQL plans a statement before it takes the snapshot: where an append makes a partition of the events in
+        between, what rests on its events is seen and they are not.
+        """
+        row = self._one(name, **values)
+        return row if right(row) else self._one(name, **values)
 
     def _one(self, name: str, **values: Any) -> tuple[Any, ...]:
         [row] = self._all(name, **values)
