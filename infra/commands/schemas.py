@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from infra.config import Settings
 from infra.contract.changes import Change, changes, missing
 from infra.contract.released import Document, document, released, write
-from schemas import Domain, Refused
+from schemas import Domain, Refused, discover
 
 
 @click.group("schemas")
@@ -41,7 +41,7 @@ def check(settings: Settings, name: str | None, against: str, jobs: int | None, 
     """
     known, out, good = _selected(settings, name), Console(highlight=False, soft_wrap=True, stderr=as_json), True
     before = released()
-    gone = [] if name else [each for each in before if each not in known]
+    gone = [] if name else [each for each in before if each not in discover()]  # not: that are not served here
     for domain_name in [*known, *gone]:
         report: dict[str, Any] = {"domain": domain_name}
         if against != "history":

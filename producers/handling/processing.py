@@ -2,12 +2,10 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import attrgetter
-from random import random
 
 from msgspec import UNSET
 
@@ -29,7 +27,6 @@ log = logging.getLogger(__name__)
 # Seals the personal fields of requests; answers what refuses some of them, by index.
 Seal = Callable[[Sequence[Request]], dict[int, HeadraceError]]
 _ROUNDS = 8
-_LEAST_PAUSE = 0.001  # in seconds; doubled with each round
 
 
 class Batch:
@@ -116,10 +113,9 @@ class Processor:
             try:
                 knowledge.before = None
                 pending = self._append(knowledge, batch.turn)
-                for turn in range(1, _ROUNDS):
+                for _ in range(1, _ROUNDS):
                     if not pending:
                         break
-                    self._give_way(turn)
                     self._gather(knowledge, pending, assume_new=False)
                     pending = self._append(knowledge, self._decide(knowledge, pending))
                 for task in pending:
@@ -131,12 +127,6 @@ class Processor:
             finally:
                 batch.settled.set()
         return [task.result for task in tasks if task.result is not None]
-
-    def _give_way(self, turn: int) -> None:
-        """Wait a while by chance, so that two who race for the same streams do not meet again and again."""
-        if turn > 1:
-            with self._elsewhere():
-                time.sleep(random() * _LEAST_PAUSE * 2**turn)
 
     @contextmanager
     def _elsewhere(self) -> Iterator[None]:

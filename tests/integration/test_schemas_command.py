@@ -48,6 +48,16 @@ def _plant(tree: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+def test_a_domain_that_is_not_served_here_is_not_taken_for_removed_and_one_that_is_gone_is(tree: Path) -> None:
+    good = _headrace(tree, "check", "--against", "released", HEADRACE_DOMAINS="orders")
+    assert (good.returncode, good.stdout) == (0, "orders: 0 changes since the release, 0 breaking\n"), good.stderr
+    (tree / "schemas" / "released" / "orders.json").rename(tree / "schemas" / "released" / "gone.json")
+    released = tree / "schemas" / "released" / "gone.json"
+    released.write_text(released.read_text().replace('"domain": "orders"', '"domain": "gone"'))
+    bad = _headrace(tree, "check", "--against", "released", HEADRACE_DOMAINS="orders")
+    assert (bad.returncode, "domain gone $: domain removed" in bad.stdout) == (1, True), bad.stdout
+
+
 def test_a_planted_breaking_change_ends_with_one_until_it_is_covered(tree: Path) -> None:
     good = _headrace(tree, "check", "--against", "released")
     assert (good.returncode, good.stderr) == (0, ""), good.stdout
