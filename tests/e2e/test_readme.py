@@ -55,7 +55,7 @@ def test_every_command_of_the_readme_runs(environment: dict[str, str]) -> None:
         shell = command.replace("127.0.0.1:8000", f"127.0.0.1:{environment['HEADRACE_HTTP_PORT']}")
         shell = shell.replace(" .headrace/", f" {environment['HEADRACE_HOME']}/")
         done = subprocess.run(
-            ["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400
+            ["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         if command.startswith("curl") and " -o " not in command:
