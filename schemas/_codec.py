@@ -10,7 +10,7 @@ import msgspec
 from schemas._domain import Aggregate, Domain
 from schemas._envelope import Envelope, Row
 from schemas._errors import Invalid, Malformed
-from schemas._types import Command, Event
+from schemas._types import BadField, Command, Event
 from schemas._upcasting import Decoder, UpcastingEnvelopes, UpcastingEvents
 
 _FIELD = re.compile(r"field `(\w+)`")
@@ -84,6 +84,6 @@ def explained(error: msgspec.ValidationError) -> tuple[str, str]:
     """What is wrong, and the path of the field where: `lines[0].price`; empty for the whole."""
     detail, _, path = str(error).partition(" - at ")
     field = path.strip("`").removeprefix("$").removeprefix(".")
-    if named := _FIELD.search(detail):
-        field = f"{field}.{named[1]}" if field else named[1]
-    return detail, field
+    named = _FIELD.search(detail)
+    last = named[1] if named else error.__cause__.field if isinstance(error.__cause__, BadField) else ""
+    return detail, ".".join(filter(None, (field, last)))
