@@ -15,7 +15,6 @@ Column = Sequence[Any]
 Fit = Callable[[Column], list[Any]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _UNFIT = (TypeError, ValueError, ArithmeticError, AttributeError)
 _WRAPPED = re.compile(r"(?P<outer>LowCardinality|Nullable|Array)\((?P<inner>.*)\)")
 _MAP = re.compile(r"Map\((?P<key>LowCardinality\(\w+\)|\w+), (?P<value>.*)\)")
@@ -81,15 +80,12 @@ def _integers(least: int, most: int) -> Fit:
 
 def _instants(scale: int) -> Fit:
     """Instants as numbers of ticks since 1970, which the library passes on as they are."""
+    tick, more = timedelta(microseconds=10 ** max(0, 6 - scale)), 10 ** max(0, scale - 6)
 
     def fit(column: Column) -> list[Any]:
-        return [(value - _EPOCH) // _MICROSECOND * 10**scale // 10**6 for value in column]
+        return [(value - _EPOCH) // tick for value in column]
 
-    return _microseconds if scale == 6 else fit
-
-
-def _microseconds(column: Column) -> list[Any]:
-    return [(value - _EPOCH) // _MICROSECOND for value in column]
+    return fit if more == 1 else lambda column: [ticks * more for ticks in fit(column)]
 
 
 def _decimals(precision: int, scale: int) -> Fit:

@@ -8,10 +8,13 @@ batch again and inserts it under the same token, which changes nothing when it w
 import logging
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas import Control, Fatal, Unavailable, reach
@@ -71,22 +74,28 @@ class Loader:
         messages = self._consumer.consume(count, seconds)
         if self._failure is not None:  # of a callback; what follows from it is not the cause
             raise self._failure
-        for message in messages:
-            number, error = message.partition(), message.error()
-            partition = self._partitions.get(number) if number is not None else None
-            if error is None:
-                if partition is not None:
-                    partition.add(Record(message.offset() or 0, message.key(), message.value()))
-            elif error.code() == KafkaError._PARTITION_EOF:
-                if partition is not None:
-                    partition.end = message.offset() or 0
-            elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-                raise Fatal(
-                    f"{self._target.topic}[{number}]: the committed offset is gone from the topic ({error.str()}): "
-                    "records were trimmed before they were loaded. Rebuild into new tables"
-                )
-            elif error.fatal() or not error.retriable():
-                _log.warning("%s: %s", self._target.topic, error.str())
+        if any(map(Message.error, messages)):
+            for message in messages:
+                if error := message.error():
+                    self._note(message, error)
+            messages = [message for message in messages if message.error() is None]
+        for number, records in _by_partition(messages):
+            if partition := self._partitions.get(number):
+                partition.add(records)
+
+    def _note(self, message: Message, error: KafkaError) -> None:
+        """Take in what is no record: the end of a partition, or what is wrong."""
+        number = message.partition()
+        if error.code() == KafkaError._PARTITION_EOF:
+            if number in self._partitions:
+                self._partitions[number].end = message.offset() or 0
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Fatal(
+                f"{self._target.topic}[{number}]: the committed offset is gone from the topic ({error.str()}): "
+                "records were trimmed before they were loaded. Rebuild into new tables"
+            )
+        elif error.fatal() or not error.retriable():
+            _log.warning("%s: %s", self._target.topic, error.str())
 
     def _load(self) -> None:
         """Form a round of what is here, and begin to insert it once the one before it is in the tables."""
@@ -219,6 +228,14 @@ class Loader:
             raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
         except TimeoutError as error:
             raise Unavailable("Kafka does not answer", retry_after=1) from error
+
+
+def _by_partition(messages: Sequence[Message]) -> Iterator[tuple[int, list[Record]]]:
+    """The records, by runs of one partition. Methods are called by map and not one by one: this is done for each."""
+    parts = map(Message.offset, messages), map(Message.key, messages), map(Message.value, messages)
+    records = map(cast(Callable[..., Record], Record), *parts)
+    for number, run in groupby(zip(map(Message.partition, messages), records, strict=True), itemgetter(0)):
+        yield number or 0, [record for _, record in run]
 
 
 def _settings(kafka: str, group: str) -> dict[str, str | int | bool]:

@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import ge
 
 from clickhouse_cityhash.cityhash import CityHash128
 
@@ -49,12 +51,14 @@ class Partition:
     def __post_init__(self) -> None:
         self.expected = self.ahead = self.next
 
-    def add(self, record: Record) -> None:
-        """Buffer the next record. Raises OutOfOrder for one that was here already."""
-        if record.offset < self.expected:
-            raise OutOfOrder(f"offset {record.offset} came again, {self.expected} was due", retry_after=0.5)
-        self.expected = record.offset + 1
-        self.buffer.append(record)
+    def add(self, records: Sequence[Record]) -> None:
+        """Buffer the next records. Raises OutOfOrder when one of them was here already."""
+        offsets = [self.expected - 1, *(record.offset for record in records)]
+        if any(map(ge, offsets, offsets[1:])):
+            run = f"{offsets[1]} to {offsets[-1]}"
+            raise OutOfOrder(f"one of the offsets {run} came again, {self.expected} was due", retry_after=0.5)
+        self.expected = offsets[-1] + 1
+        self.buffer += records
 
     @property
     def pending(self) -> bool:
@@ -91,21 +95,18 @@ class Partition:
         return self._taken(Batch(self.bounds, records, again=True))
 
     def _cut(self) -> Batch | None:
-        size = count = 0
-        for record in self.buffer:
-            size += len(record.value or b"")
-            if count == MAX_ROWS or (count and size > MAX_BYTES):
-                break
-            count += 1
-        if not count:
+        records = self.buffer[:MAX_ROWS]
+        if not records:
             return None
-        records = self.buffer[:count]
+        sizes = accumulate(len(record.value or b"") for record in records)
+        # One record alone may be larger than a batch.
+        records = records[: max(1, sum(size <= MAX_BYTES for size in sizes))]
         bounds = Bounds(
             topic=self.bounds.topic,
             epoch=self.bounds.epoch,
             start=self.ahead,
             to=records[-1].offset + 1,
-            rows=count,
+            rows=len(records),
             digest=digest(records),
         )
         return self._taken(Batch(bounds, records))

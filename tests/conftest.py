@@ -1,5 +1,6 @@
 """Servers started once a session; every test gets names of its own on them."""
 
+import os
 import signal
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from tests.servers import servers as running_servers
 # A shell without job control starts background jobs with SIGINT ignored, and children inherit that: then no test of
 # Ctrl-C could work.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Brokers of tests live for seconds or minutes: what the JVM's second compiler costs is half of a start, and never pays.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,9 @@ def _format(java: list[str], configuration: Path, layout: Layout) -> None:
     # "--cluster-id=" since an id may begin with a dash.
     tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(configuration)]
     log = layout.log_of("kafka-format")
+    # It ends before the second compiler's work, or a second thread that collects, could pay.
+    short = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     with log.open("w") as output:
-        done = subprocess.run([*java, "-Xmx256m", *tool], stdout=output, stderr=output, check=False)
+        done = subprocess.run([*java, *short, *tool], stdout=output, stderr=output, check=False)
     if done.returncode:
         raise StackError(f"could not make Kafka's data directory; {log} says:\n{log.read_text()[-2000:]}")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -83,9 +83,9 @@ def test_while_clickhouse_takes_nothing_no_more_than_two_rounds_are_taken_from_k
     add = Partition.add
     monkeypatch.setattr(loader, "_GRAB", 500)
 
-    def counted(self: Partition, record: Record) -> None:
-        taken.append(record.offset)
-        add(self, record)
+    def counted(self: Partition, records: Sequence[Record]) -> None:
+        taken.extend(record.offset for record in records)
+        add(self, records)
 
     monkeypatch.setattr(Partition, "add", counted)
     prepare(clickhouse, [domain])

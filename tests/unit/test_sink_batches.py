@@ -131,7 +131,7 @@ def test_a_row_of_an_aggregate_alone_does_not_say_how_far_the_table_is() -> None
 def _filled(records: list[Record], bounds: Bounds = BEGUN) -> Partition:
     partition = Partition(0, bounds, bounds.start)
     for record in records:
-        partition.add(record)
+        partition.add([record])
     return partition
 
 
@@ -152,8 +152,8 @@ def test_a_pending_batch_is_formed_again_from_the_same_records_only() -> None:
     assert announced is not None
     partition = _filled(records[:9], announced.bounds)
     assert partition.take("t") is None, "its last record is not here yet"
-    partition.add(records[9])
-    partition.add(Record(10, b"k", b"behind it"))
+    partition.add([records[9]])
+    partition.add([Record(10, b"k", b"behind it")])
     again = partition.take("t")
     assert again is not None
     assert (again.bounds, list(again.records)) == (announced.bounds, records)
@@ -181,9 +181,9 @@ def test_a_pending_batch_whose_records_are_others_stops(changed: list[Record]) -
 def test_a_record_that_comes_twice_is_noticed() -> None:
     partition = _filled(_events(3))
     with pytest.raises(OutOfOrder):
-        partition.add(_events(1, first=2)[0])
+        partition.add(_events(1, first=2))
     with pytest.raises(OutOfOrder):
-        _filled([], Bounds(topic="id", epoch="e", start=5)).add(_events(1, first=4)[0])
+        _filled([], Bounds(topic="id", epoch="e", start=5)).add(_events(1, first=4))
 
 
 def test_bounds_survive_their_way_through_the_metadata_of_a_commit() -> None:
