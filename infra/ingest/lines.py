@@ -5,7 +5,7 @@ from typing import Any, Union
 import msgspec
 
 from infra.ingest.source import Item
-from schemas import Command, Domain, HeadraceError, Invalid, encode
+from schemas import Command, Domain, HeadraceError, Invalid, encode, explained
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NOT_THE_COMMANDS = ("id", "expected_version")
@@ -76,8 +76,7 @@ class Lines:
         except ArithmeticError as error:
             raise Invalid(f"a number cannot be read: {error!r}", rule="invalid-field") from error
         except msgspec.ValidationError as error:
-            detail, _, path = str(error).partition(" - at ")
-            field = path.strip("`").removeprefix("$").removeprefix(".")
+            detail, field = explained(error)
             raise Invalid(detail, rule="invalid-field", field=field) from error
 
 
