@@ -1,6 +1,7 @@
 """A process that transfers money between few accounts, for the test that races two of them.
 
-Arguments: database URL, namespace, name, how many transfers. Prints the rule of each refusal, or "accepted".
+Arguments: database URL, namespace, name, how many transfers. Prints the rule of each refusal, or "accepted"; "ready"
+before each round, which begins with a line on standard input.
 """
 
 import asyncio
@@ -21,9 +22,9 @@ async def main(url: str, namespace: str, name: str, amount: str) -> None:
         Request(transfer(payer, payee, random.randint(1, 40), f"{name}-{n}"), f"{name}-{n}")
         for n, (payer, payee) in enumerate(pairs)
     ]
-    print("ready", flush=True)
-    sys.stdin.readline()
-    while requests:  # a few at a time, so that appends of both processes alternate
+    while requests:  # a few at a time, and all processes begin a round together, so that they race in each
+        print("ready", flush=True)
+        sys.stdin.readline()
         sent, requests = requests[:5], requests[5:]
         for request, result in zip(sent, await handler.submit(sent), strict=True):
             if isinstance(result, HeadraceError) and result.rule == "contended-stream":
