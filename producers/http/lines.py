@@ -1,6 +1,5 @@
 """The lines of the bulk route: NDJSON in, NDJSON out."""
 
-import re
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, Union
 
@@ -10,12 +9,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from producers.handling.requests import Receipt, Request
 from producers.http.intake import generated_id
 from producers.http.problems import Problem, problem
-from schemas import Domain, HeadraceError, Id, Invalid, Malformed, TooLarge, decode_command
+from schemas import Domain, HeadraceError, Id, Invalid, Malformed, TooLarge, decode_command, explained
 
 C = TypeVar("C")
 Version = Annotated[int, Meta(ge=0)]
 MAX_LINE = 1_000_000
-_FIELD = re.compile(r"field `(\w+)`")
 
 
 class Line(Struct, Generic[C], frozen=True, forbid_unknown_fields=True):
@@ -104,9 +102,7 @@ def _error(domain: Domain, data: bytes) -> HeadraceError:
     except Invalid as error:
         return error
     except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at ")
-        named = _FIELD.search(detail)
-        field = named[1] if named else path.strip("`").removeprefix("$").removeprefix(".")
+        detail, field = explained(error)
         return Invalid(detail, rule="invalid-line", field=field)
     except (msgspec.DecodeError, ArithmeticError, UnicodeError, RecursionError) as error:
         return Malformed(f"the line is not valid JSON: {error}", rule="malformed-json")

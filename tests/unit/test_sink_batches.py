@@ -130,8 +130,7 @@ def test_a_row_of_an_aggregate_alone_does_not_say_how_far_the_table_is() -> None
 
 def _filled(records: list[Record], bounds: Bounds = BEGUN) -> Partition:
     partition = Partition(0, bounds, bounds.start)
-    for record in records:
-        partition.add([record])
+    partition.add(records)
     return partition
 
 
@@ -182,6 +181,8 @@ def test_a_record_that_comes_twice_is_noticed() -> None:
     partition = _filled(_events(3))
     with pytest.raises(OutOfOrder):
         partition.add(_events(1, first=2))
+    with pytest.raises(OutOfOrder):
+        _filled([*_events(3), *_events(1, first=2)])
     with pytest.raises(OutOfOrder):
         _filled([], Bounds(topic="id", epoch="e", start=5)).add(_events(1, first=4))
 
