@@ -14,7 +14,7 @@ from schemas import Fatal, HeadraceError
 from streams.assignment import Assignment
 from streams.engine import Engine
 from streams.gauges import Gauges
-from streams.group import Group
+from streams.group import Group, Place
 from streams.reading import ChunkReader
 from streams.store import Store
 from streams.tables import BulkTableManager, FoldedTable
@@ -22,9 +22,6 @@ from streams.transport import ChunkConsumer, ChunkSchema, ChunkTransport
 
 _SESSION_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 1.0
-_CHUNKS_QUEUED = 4
-
-
 _faust_log = logging.getLogger("faust.app")  # what Faust's services say of themselves
 
 
@@ -93,6 +90,10 @@ class FoldingApp(faust.App):
         """The offset at which to go on reading, of each partition that may be read."""
         return {TP(*place): next_ for place, next_ in self.assignment.offsets().items()}
 
+    def busy(self, place: Place) -> "asyncio.Future[None] | None":
+        """What a small chunk of the partition waits for."""
+        return self.assignment.busy(place[1])
+
     async def take_over(self) -> None:
         """Open the partitions that the group has assigned to this worker.
 
@@ -137,7 +138,7 @@ def register(app: FoldingApp) -> None:
         )
 
     # One agent for all: chunks of a partition number must come one after the other.
-    sources = app.topic(*group.sources, schema=ChunkSchema(), maxsize=_CHUNKS_QUEUED)
+    sources = app.topic(*group.sources, schema=ChunkSchema())
 
     @app.agent(sources, name=f"{group.name}.fold")
     async def fold(stream: Any) -> None:

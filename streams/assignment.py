@@ -26,6 +26,8 @@ from streams.writer import ChunkWriter
 _log = logging.getLogger(__name__)
 
 _COMMIT_SECONDS = 45.0
+# After a transaction a partition rests as long again, so that where the broker is slow it gets fewer and larger ones.
+_LONGEST_REST = 0.1
 
 
 class Assignment:
@@ -61,6 +63,12 @@ class Assignment:
             for number, partition in self._open.items()
             for topic, next_ in partition.next.items()
         }
+
+    def busy(self, number: int) -> "asyncio.Future[None] | None":
+        """The transaction of a partition number that is under way, and the rest after it; None when there is none."""
+        partition = self._open.get(number)
+        busy = None if partition is None else partition.busy
+        return None if busy is None or busy.done() else busy
 
     def rows(self, table: int) -> list[Mapping[bytes, bytes]]:
         """The encoded rows of one table, by its place in the group, in each open partition."""
@@ -233,6 +241,7 @@ class Assignment:
                 letter.error,
             )
         partition.commit = asyncio.ensure_future(self._commit(partition, changes, holds, topic, next_))
+        partition.busy = asyncio.ensure_future(_spared(partition.commit))
 
     async def _commit(self, partition: Partition, changes: Changes, holds: Holds, topic: str, next_: int) -> None:
         work = asyncio.get_running_loop().run_in_executor(self._threads, partition.write, changes, holds, topic, next_)
@@ -282,3 +291,10 @@ class Assignment:
     def end(self) -> None:
         """Stop waiting for a broker that does not answer, and take no further chunk."""
         self._ended = True
+
+
+async def _spared(commit: "asyncio.Future[None]") -> None:
+    """A transaction, and then a rest."""
+    began = time.monotonic()
+    await asyncio.wait([commit])
+    await asyncio.sleep(min(time.monotonic() - began, _LONGEST_REST))

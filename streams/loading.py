@@ -41,14 +41,17 @@ class Loader:
     def __init__(self, kafka: str, group: Group, given_up: Callable[[], bool], loaded: Callable[[int], None]) -> None:
         self._group, self._given_up, self._loaded = group, given_up, loaded
         self._broker: dict[str, str | int | float | bool] = {"bootstrap.servers": kafka}
-        self._consumer = Consumer(
+        self._consumer = self._new_consumer("read_committed")
+
+    def _new_consumer(self, isolation: str) -> Consumer:
+        return Consumer(
             {
                 **self._broker,
-                "group.id": group.name,
+                "group.id": self._group.name,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "enable.partition.eof": True,
-                "isolation.level": "read_committed",
+                "isolation.level": isolation,
                 "auto.offset.reset": "error",
                 "fetch.wait.max.ms": 10,
                 "fetch.queue.backoff.ms": 5,
@@ -67,10 +70,32 @@ class Loader:
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
         """The group's committed offset of each place; 0 where nothing was committed yet."""
         try:
-            found = self._consumer.committed([TopicPartition(*place) for place in places], _SECONDS)
+            found = self._settled([TopicPartition(*place) for place in places])
         except KafkaException as error:
             raise _unavailable(error) from error
         return {(at.topic, at.partition): 0 if at.offset == OFFSET_INVALID else at.offset for at in found}
+
+    def _settled(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
+        """Committed offsets; where they are withheld, without what is in transactions that were left open.
+
+        The group's coordinator withholds an offset while a transaction has another one, before Kafka 4.0 a moment
+        longer. Here there is none, as the producers have been fenced; but a broker since 4.1 that is itself fenced as a
+        transaction ends never tells the coordinator (KAFKA-20734), which then withholds until the next commit.
+        """
+        try:
+            return self._consumer.committed(wanted, _SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._TIMED_OUT or self._given_up():
+                raise
+        consumer = self._new_consumer("read_uncommitted")
+        try:
+            found = consumer.committed(wanted, _SECONDS)
+        finally:
+            consumer.close()
+        _log.warning(
+            "%s: the broker has left a transaction's offset open; reading on from the one before", self._group.key
+        )
+        return found
 
     def check(self, place: Place, start: int) -> int:
         """Where to read the partition of a source that is to be read from `start`: there, or if the topic is trimmed,

@@ -15,7 +15,8 @@ from streams.writer import ChunkWriter
 
 @dataclass(eq=False)
 class Partition:
-    """State of one owned partition number. `next` has the offsets up to which `store` and `held` have been folded."""
+    """State of one owned partition number. `next` has the offsets up to which `store` and `held` have been folded,
+    `commit` is the transaction under way, `busy` that and the rest after it."""
 
     number: int
     writer: ChunkWriter
@@ -25,6 +26,7 @@ class Partition:
     work: Work = field(init=False)
     next: dict[str, int] = field(default_factory=dict)
     commit: "asyncio.Future[None] | None" = None
+    busy: "asyncio.Future[None] | None" = None
     mark: Control | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of who folds
     redriver: Redriver = field(init=False)

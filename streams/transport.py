@@ -23,6 +23,7 @@ from schemas import HeadraceError, Unavailable
 from streams.group import Membership, Place
 from streams.ordinary import OrdinaryProducer
 from streams.reading import Chunk, ChunkReader
+from streams.waiting import Waiting
 
 _faust_log = logging.getLogger("faust.chunks")  # what Faust's services say of themselves
 
@@ -41,6 +42,9 @@ class OffsetKeeper(Protocol):
 
     def offsets(self) -> dict[TP, int]:
         """The offset at which to go on reading, of each partition that may be read."""
+
+    def busy(self, place: Place) -> "asyncio.Future[None] | None":
+        """What a small chunk of the partition waits for; None when for nothing."""
 
     async def revoked(self) -> None:
         """All partitions are about to be taken away."""
@@ -100,7 +104,10 @@ class ChunkConsumer(driver.Consumer):
         self._places: set[Place] = set()  # to read, of the sources
         self._from_start = False
         self._resuming: set[TP] = set()  # to read once they have been sought, of ordinary topics
-        self._reading = ThreadPoolExecutor(1, "headrace-read")
+        self._reader = ThreadPoolExecutor(1, "headrace-read")
+        self._reading: asyncio.Future[list[tuple[Place, Chunk]]] | None = None
+        self._waiting = Waiting()
+        self._folded = asyncio.Event()
 
     def _new_consumer_thread(self) -> ChunkThread:
         return ChunkThread(self, loop=self.loop, beacon=self.beacon)
@@ -143,7 +150,7 @@ class ChunkConsumer(driver.Consumer):
             self._resuming = set()
 
     async def _hand_out(self) -> None:
-        """Read chunk after chunk and hand them to the agent, which takes so many at a time as its queue has room."""
+        """Read on, and hand chunk after chunk to the agent, each when it is done with the one before it."""
         reader = self._keeper.new_reader()
         try:
             while not self.should_stop:
@@ -154,24 +161,43 @@ class ChunkConsumer(driver.Consumer):
         except HeadraceError as error:
             self._keeper.fail(error)
         finally:
-            self._reading.submit(reader.close)
-            self._reading.shutdown(wait=False)
+            self._reader.submit(reader.close)
+            self._reader.shutdown(wait=False)
 
     async def _hand_out_some(self, reader: ChunkReader) -> None:
         loop, generation = asyncio.get_running_loop(), self.app.consumer_generation_id
-        if self._from_start:
+        if self._reading is not None and (self._from_start or self._reading.done()):
+            reading, self._reading = self._reading, None
+            for place, chunk in await reading:
+                self._waiting.add(place, chunk)
+        elif self._from_start:
             self._from_start = False
+            self._waiting.clear()
             offsets: dict[Place, int] = {tp: at for tp, at in self._keeper.offsets().items() if tp in self._places}
-            await loop.run_in_executor(self._reading, reader.start, offsets)
-        for place, chunk in await loop.run_in_executor(self._reading, reader.read):
-            if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
-                self.read_again()
-            if self._from_start:
-                return
-            message = _message(TP(*place), chunk, generation)
-            handing = self.callback(message)
-            if handing not in (await self.wait_first(handing, self.suspend_flow.wait())).done:
-                self.read_again()
+            await loop.run_in_executor(self._reader, reader.start, offsets)
+        else:
+            if self._reading is None and not self._waiting.is_full:
+                self._reading = loop.run_in_executor(self._reader, reader.read)
+            if found := self._waiting.take(lambda place: self._keeper.busy(place) is not None):
+                await self._hand(_message(TP(*found[0]), found[1], generation))
+            else:
+                busy: list[asyncio.Future[Any] | None] = [*map(self._keeper.busy, self._waiting.places)]
+                under_way = [each for each in (*busy, self._reading) if each is not None]
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        if self.app.consumer_generation_id != generation:
+            self.read_again()
+
+    async def _hand(self, message: Message) -> None:
+        """Hand a chunk to the agent, and wait until it is folded or the flow stops."""
+        self._folded.clear()
+
+        async def handed() -> None:
+            await self.callback(message)
+            await self._folded.wait()
+
+        handing = handed()
+        if handing not in (await self.wait_first(handing, self.suspend_flow.wait())).done:
+            self.read_again()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Stop the flow, then wait for the transactions under way while the membership is still good."""
@@ -209,11 +235,12 @@ class ChunkConsumer(driver.Consumer):
             super().on_buffer_full(tp)
 
     def ack(self, message: Message) -> bool:
-        """A message was processed; of a chunk: it was handed over."""
+        """A message was processed; of a chunk: it was folded, and its transaction began."""
         if message.topic not in self._keeper.sources:
             return super().ack(message)
         message.acked = True
         self._unacked_messages.discard(message)
+        self._folded.set()
         return True
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -58,6 +58,7 @@ class Ends:
                 "fetch.message.max.bytes": 10_000,
                 "queued.min.messages": 1,
                 "reconnect.backoff.max.ms": 1_000,
+                "log_level": 2,  # or every refused connection is a line, dozens a second; what fails is raised anyway
             },
             logger=logging.getLogger("librdkafka"),
         )

@@ -27,16 +27,23 @@ from infra.bench.suites import fold
 from infra.config import Settings
 from infra.stack import Addresses
 from producers.relay.partitioner import partition_of
+from schemas import Domain
 from streams.folding import Folder
 from tests.benchmarks.conftest import Lines
+from tests.conftest import fresh_namespace
 
 COUNT = 12_000
 Folded = tuple[dict[bytes, Answer], dict[int, int]]
 
 
-@pytest.fixture
-def source(kafka: str, namespace: str) -> Iterator[Input]:
-    events = domain(namespace)
+@pytest.fixture(scope="module")
+def events() -> Iterator[Domain]:
+    with fresh_namespace() as namespace:
+        yield domain(namespace)
+
+
+@pytest.fixture(scope="module")
+def source(kafka: str, events: Domain) -> Iterator[Input]:
     topics.declare(kafka, [events])
     with closing(Input(kafka, events, zipf(300))) as made:
         made.fill(COUNT // 2)
@@ -44,10 +51,8 @@ def source(kafka: str, namespace: str) -> Iterator[Input]:
         yield made
 
 
-@pytest.fixture
-def folded(kafka: str, namespace: str, source: Input) -> Folded:
-    """The answers of our fold to all records of the topic, and the offset after the last one of each partition."""
-    events = domain(namespace)
+@pytest.fixture(scope="module")
+def all_folded(kafka: str, events: Domain, source: Input) -> Folded:
     records: list[list[Record]] = [[] for _ in range(events.partitions)]
     with closing(reader(kafka, source.topic, events.partitions)) as consumer:
         while sum(map(len, records)) < COUNT:
@@ -61,6 +66,13 @@ def folded(kafka: str, namespace: str, source: Input) -> Folded:
         assert {partition_of(record.key, events.partitions) for record in each} == {number}
         answers |= {key: read_row(value) for key, value in changes.rows[0].items() if value is not None}
     return answers, {number: each[-1].offset + 1 for number, each in enumerate(records)}
+
+
+@pytest.fixture
+def folded(all_folded: Folded) -> Folded:
+    """The answers of our fold to all records of the topic, and the offset after the last one of each partition."""
+    answers, ends = all_folded
+    return dict(answers), dict(ends)
 
 
 @pytest.mark.parametrize("case", ["uniform", "ladder", "two"])

@@ -50,6 +50,11 @@ class Crew:
     _hands: list[Hand] = field(default_factory=list)
     _made: int = 0
 
+    @property
+    def logs(self) -> list[Path]:
+        """The logs of the workers that there are."""
+        return [hand.worker.log_file for hand in self._hands]
+
     def add(self) -> None:
         self._made += 1
         worker = Worker(self.kafka, self.domain, self.home, f"worker-{self._made}")

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 from infra import stack
+from infra.stack.errors import tail
+from infra.stack.layout import Layout
 from schemas import Domain
 from tests.consistency.crew import Crew
 from tests.consistency.feed import BAD, Feed
@@ -18,6 +20,7 @@ from tests.consistency.verdict import folded, verdict
 _WORKERS = 2
 _BREATH = (1.0, 8.0)  # seconds
 _CATCH_UP_SECONDS = 180.0
+_LINES = 60  # of each log, should a key be wrong
 WEIGHTS = {"kill": 30, "pause": 20, "add or remove": 15, "broker": 1, **dict.fromkeys(BAD, 4)}
 
 
@@ -72,6 +75,9 @@ def run(
         feed.stop()
         crew.thaw_all()
         _judge(kafka, domain, crew, feed, result, say)
+        if result.wrong:
+            for log in (*crew.logs, Layout(home).log_of("kafka")):
+                say(f"the end of {log}:\n{tail(log, lines=_LINES)}")
     finally:
         crew.end()
     return result
@@ -105,8 +111,8 @@ def _judge(kafka: str, domain: Domain, crew: Crew, feed: Feed, result: Result, s
     say(f"{feed.events:,} events are out; waiting for the workers to catch up")
     while not feed.failure and folded(kafka, domain) < feed.events and time.monotonic() < deadline:
         _rest(crew, 2.0)
+    is_late = time.monotonic() > deadline
+    late = f"the tables were not complete {_CATCH_UP_SECONDS:.0f} s after the last event" if is_late else ""
     result.ended, result.at_points = crew.ended, crew.at_points
     wrong, result.keys = verdict(kafka, domain, feed)
-    result.wrong = [*filter(None, [feed.failure]), *crew.unexpected, *wrong]
-    if time.monotonic() > deadline:
-        result.wrong.append(f"the tables were not complete {_CATCH_UP_SECONDS:.0f} s after the last event")
+    result.wrong = [*filter(None, [feed.failure, late]), *crew.unexpected, *wrong]

@@ -12,16 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import Domain
-from streams.app import FoldingApp, register
+from streams.app import FoldingApp
 from streams.changes import Record
-from streams.domains.orders import FOLDS
-from streams.engine import DomainFolds
-from streams.folding import Folder
-from streams.gauges import Gauges
-from streams.group import Group, Membership, Place
+from streams.group import Membership, Place
 from streams.reading import CHUNK_BYTES, CHUNK_RECORDS, cut
-from streams.stores import stores_of
 from streams.transport import ChunkConsumer
+from tests.contract.folding_app import folding_app, is_folded, running
 from tests.integration.order_source import Publisher, Source
 from tests.pipeline import until
 
@@ -121,13 +117,7 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
     seen: list[Any] = []
 
     async def run() -> dict[Place, int]:
-        folder = Folder(domain, FOLDS)
-        group, gauges = Group.of(domain, folder.aggregates), Gauges(domain.key)
-        stores = stores_of("memory", tuple(group.tables.values()), tmp_path)
-        app = FoldingApp(
-            group, DomainFolds(folder), stores, kafka=kafka, data=tmp_path, instance="contract", gauges=gauges
-        )
-        register(app)
+        app = folding_app(kafka, domain, tmp_path)
         process = app.assignment.process
 
         async def watched(topic: str, number: int, chunk: Any) -> None:
@@ -135,12 +125,8 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
             await process(topic, number, chunk)
 
         app.assignment.process = watched  # type: ignore[method-assign]  # to look at the records
-        await app.start()
-        try:
+        async with running(app):
             return await consumed(app)
-        finally:
-            await app.assignment.close()
-            await app.stop()
 
     async def consumed(app: FoldingApp) -> dict[Place, int]:
         consumer = app.consumer
@@ -148,8 +134,7 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
         fetcher = consumer._thread._ensure_consumer()._fetcher
         assert fetcher._isolation_level == READ_COMMITTED
         assert fetcher._fetch_max_wait_ms == 100
-        while len(app.gauges.positions) < domain.partitions or set(app.gauges.positions.values()) != {500}:
-            assert app.failure is None, app.failure
+        while not is_folded(app, 500):
             await asyncio.sleep(0.05)
         assert not consumer._acked
         rows = {name: len(table) for name, table in app.tables.items()}
@@ -157,7 +142,7 @@ def test_the_running_consumer_reads_committed_records_as_parsed_and_commits_in_t
         assert rows == {"orders": orders, "customers": customers, "products": 0, "stream_versions": 0}
         return dict(app.gauges.offsets)
 
-    offsets = asyncio.run(asyncio.wait_for(run(), 60))
+    offsets = asyncio.run(asyncio.wait_for(run(), 180))
     assert len(seen) == 500 + domain.partitions
     reader = Consumer({"bootstrap.servers": kafka, "group.id": domain.worker_app})
     committed = reader.committed([TopicPartition(domain.events_topic, p) for p in range(domain.partitions)], 30)

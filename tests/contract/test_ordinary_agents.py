@@ -16,14 +16,9 @@ from faust.transport.drivers import aiokafka as driver
 
 from schemas import Domain, Fatal, HeadraceError
 from streams import pinned
-from streams.app import FoldingApp, register
-from streams.domains.orders import FOLDS
-from streams.engine import DomainFolds
-from streams.folding import Folder
-from streams.gauges import Gauges
-from streams.group import Group
+from streams.app import FoldingApp
 from streams.ordinary import OrdinaryProducer
-from streams.stores import stores_of
+from tests.contract.folding_app import folding_app, running
 from tests.integration.order_source import Publisher, Source, read
 
 CLICKS = 200
@@ -79,13 +74,7 @@ class Clicks:
 async def _running(
     kafka: str, domain: Domain, topic: str, data: Path, instance: str = "one"
 ) -> AsyncIterator[tuple[FoldingApp, Any]]:
-    folder = Folder(domain, FOLDS)
-    group = Group.of(domain, folder.aggregates)
-    stores = stores_of("memory", tuple(group.tables.values()), data / "tables")
-    app = FoldingApp(
-        group, DomainFolds(folder), stores, kafka=kafka, data=data, instance=instance, gauges=Gauges(domain.key)
-    )
-    register(app)
+    app = folding_app(kafka, domain, data, instance)
     counts = app.Table("clicks", default=int, partitions=domain.partitions)
 
     @app.agent(app.topic(topic, key_type=str, value_type=bytes))
@@ -93,16 +82,12 @@ async def _running(
         async for event in stream.events():
             counts[event.key] += 1
 
-    await app.start()
-    try:
+    async with running(app):
         yield app, counts
-    finally:
-        await app.assignment.close()
-        await app.stop()
 
 
 async def _until(done: Callable[[], bool], app: FoldingApp) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):  # a busy machine may take three times as long
         while not done():
             assert app.failure is None, app.failure
             await asyncio.sleep(0.05)

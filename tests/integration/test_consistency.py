@@ -20,8 +20,8 @@ def test_every_key_is_exact_after_kills_pauses_bad_records_and_a_broken_broker(
     domain = discover(namespace)["orders"]
     kafka = stack.up(home, given=others).kafka
     topics.declare(kafka, [domain])
-    result = run(home, kafka, domain, seed=42, seconds=12, rate=1_000, plan=PLAN, breath=(0.5, 2.0))
-    assert result.wrong == []
+    result = run(home, kafka, domain, seed=42, seconds=12, rate=1_000, plan=PLAN, breath=(0.5, 2.0), say=print)
+    assert result.wrong[:20] == []
     assert set(PLAN) <= result.faults.keys()
     assert result.events > 5_000
     assert result.keys > 1_000

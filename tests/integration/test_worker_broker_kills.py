@@ -11,9 +11,10 @@ import pytest
 from infra import stack, topics
 from infra.stack import Addresses
 from schemas import Domain, discover
+from tests.integration.open_offset import leave_offset_open
 from tests.integration.order_source import Publisher, Source, assert_tables_equal_ledger, marks
 from tests.integration.stacks import pids
-from tests.integration.worker_process import Worker
+from tests.integration.worker_process import Worker, wait_until_folded
 from tests.pipeline import until
 
 
@@ -43,6 +44,27 @@ def test_a_broker_that_dies_in_the_middle_of_a_chunk_loses_and_doubles_nothing(
         publisher.publish_all(source, 1_000)
         publisher.watermark(source.position)
         until(lambda: _complete(kafka, domain, source, worker), 90, what="the tables are complete")
+    assert_tables_equal_ledger(kafka, domain, source.ledger)
+
+
+def test_an_offset_that_the_broker_has_left_in_an_open_transaction_holds_no_worker_up(
+    kafka: str, namespace: str, tmp_path: Path
+) -> None:
+    domain = discover(namespace)["orders"]
+    topics.declare(kafka, [domain])
+    source, publisher = Source(), Publisher(kafka, domain)
+    publisher.publish_all(source, 2_000)
+    publisher.watermark(source.position)
+    with Worker(kafka, domain, tmp_path) as worker:
+        worker.start()
+        wait_until_folded(kafka, domain, source)
+        worker.stop()
+        leave_offset_open(kafka, domain, partition=0)
+        publisher.publish_all(source, 2_000)
+        publisher.watermark(source.position)
+        worker.start()
+        wait_until_folded(kafka, domain, source)
+        assert "the broker has left a transaction's offset open" in worker.log
     assert_tables_equal_ledger(kafka, domain, source.ledger)
 
 

@@ -27,12 +27,12 @@ def delete_records(kafka: str, topic: str, partition: int, before: int) -> None:
     until(deleted, 30, what="the records are deleted")
 
 
-def configure(kafka: str, topic: str, **settings: str) -> None:
+def configure(kafka: str, name: str, kind: ResourceType = ResourceType.TOPIC, **settings: str) -> None:
     admin = AdminClient({"bootstrap.servers": kafka})
-    resource = ConfigResource(ResourceType.TOPIC, topic)
-    for name, value in settings.items():
+    resource = ConfigResource(kind, name)
+    for setting, value in settings.items():
         resource.add_incremental_config(
-            ConfigEntry(name.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+            ConfigEntry(setting.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
         )
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(30)

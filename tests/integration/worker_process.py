@@ -49,8 +49,10 @@ class Worker:
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.kill()
+        if kind is not None:
+            print(f"the end of the log of {self.name}:\n{self.log[-5000:]}")
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -58,13 +60,16 @@ class Worker:
         return self._process
 
     @property
+    def log_file(self) -> Path:
+        return self.home / f"{self.name}.log"
+
+    @property
     def log(self) -> str:
-        path = self.home / f"{self.name}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def start(self, crash_point: str = "") -> "Worker":
         command = [sys.executable, "-m", "tests.integration.worker_process", self.kafka, self.domain.namespace]
-        with (self.home / f"{self.name}.log").open("ab") as log:
+        with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, str(self.home / "data"), *([crash_point] if crash_point else [])],
                 cwd=ROOT,
