@@ -2,13 +2,13 @@
 
 Digests by partition and range of keys are compared first, then the rows of the ranges that differ. A row carries the
 position of the last event that changed it, so two rows that are equal with their positions are equal for good up to
-there. A pair that differs may only be in flight: it is a difference when it was read twice, unchanged, and between
-the readings both builds were complete up to a position that the domain had reached after the first. Then both had
-these rows at that position.
+there, and so is a row that equals a former version of the other one. A pair that differs may only be in flight: it is a
+difference when it was read twice, unchanged, and between the readings both builds were complete up to a position that
+the domain had reached after the first. Then both had these rows at that position.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -113,7 +113,7 @@ class Comparison:
         return [difference for table in found for difference in table]
 
     def _settled(self, table: Table, places: set[Place], suspects: dict[str, Pair]) -> list[Difference]:
-        """The differences among suspects: each pair is read again until it is equal, or was the same twice."""
+        """The differences among suspects: each pair is read again until it is or was equal, or was the same twice."""
         certain: dict[str, Pair] = {}
         until = time.monotonic() + self._seconds
         while suspects:
@@ -125,6 +125,9 @@ class Comparison:
             self.counted = Counted(self.counted.rows, self.counted.ranges, self.counted.in_flight + len(moving))
             # One that is equal now was seen equal at one position; what has become unequal meanwhile is no suspect.
             suspects = {key: again[key] for key in moving if key in again}
+            # A row that changes all the time is hardly ever read at one position in both builds.
+            for key in self._met(table, places, suspects):
+                del suspects[key]
             if suspects and time.monotonic() > until:
                 raise Unavailable(
                     f"{len(suspects)} rows of {table.aggregate} change so fast that they were never seen at one "
@@ -133,6 +136,22 @@ class Comparison:
                 )
         names = self._columns[table.aggregate]
         return [each for key in sorted(certain) for each in _told(table, key, names, certain[key])]
+
+    def _met(self, table: Table, places: set[Place], suspects: Mapping[str, Pair]) -> set[str]:
+        """The keys of which the row that is behind was, as it is, the other build's, too."""
+        behind: dict[Domain, dict[str, Values]] = {self._old: {}, self._new: {}}
+        for key, (old, new) in suspects.items():
+            if old is not None and new is not None:
+                ahead, row = (self._old, new) if int(new[-1]) < int(old[-1]) else (self._new, old)
+                behind[ahead][key] = row
+        return {
+            key
+            for build, rows in behind.items()
+            if rows
+            for some in _some(places)
+            for key, values in self._read("compare_versions", build, table, some)
+            if rows.get(key) == values
+        }
 
     def _differing(self, table: Table) -> tuple[int, set[Place]]:
         """How many rows the old table has, and the ranges whose digests differ."""
@@ -149,10 +168,8 @@ class Comparison:
     def _unequal(self, table: Table, places: Iterable[Place]) -> dict[str, Pair]:
         """The pairs of rows in these ranges that are not equal."""
         found: dict[str, Pair] = {}
-        listed = sorted(places)
-        for start in range(0, len(listed), _RANGES_AT_ONCE):
-            some = listed[start : start + _RANGES_AT_ONCE]
-            old, new = (self._rows(build, table, some) for build in (self._old, self._new))
+        for some in _some(places):
+            old, new = (dict(self._read("compare_rows", build, table, some)) for build in (self._old, self._new))
             pairs = ((key, (old.get(key), new.get(key))) for key in old.keys() | new.keys())
             found |= {key: pair for key, pair in pairs if pair[0] != pair[1]}
             if len(found) > MAX_DIFFERENCES:
@@ -163,11 +180,11 @@ class Comparison:
                 )
         return found
 
-    def _rows(self, build: Domain, table: Table, places: Sequence[Place]) -> Mapping[str, Values]:
+    def _read(self, name: str, build: Domain, table: Table, places: Sequence[Place]) -> Iterator[tuple[str, Values]]:
         columns = ", ".join(f"ifNull(toString({name}), 'NULL')" for name in self._columns[table.aggregate])
         listed = ", ".join(f"({number}, {place})" for number, place in places)
-        query = statement("compare_rows", columns=columns, places=listed, **self._of(build, table))
-        return {key: tuple(values) for key, values in self._clickhouse.execute(query)}
+        query = statement(name, columns=columns, places=listed, **self._of(build, table))
+        return ((key, tuple(values)) for key, values in self._clickhouse.execute(query))
 
     def _of(self, build: Domain, table: Table) -> dict[str, object]:
         return {"table": self._name(build, table), "key": table.key, "ranges": self._ranges[table.aggregate]}
@@ -175,6 +192,12 @@ class Comparison:
     @staticmethod
     def _name(build: Domain, table: Table) -> str:
         return f"{build.projection_database}.{table.aggregate}"
+
+
+def _some(places: Iterable[Place]) -> Iterator[Sequence[Place]]:
+    """The places, not too many at once."""
+    listed = sorted(places)
+    return (listed[start : start + _RANGES_AT_ONCE] for start in range(0, len(listed), _RANGES_AT_ONCE))
 
 
 def _told(table: Table, key: str, names: Sequence[str], pair: Pair) -> list[Difference]:
