@@ -23,11 +23,12 @@ from sinks.clickhouse import ClickHouse, Late
 from sinks.forming import Record
 from sinks.partition import Partition
 from sinks.progress import Reached
-from sinks.rounds import Formed, Rounds
+from sinks.rounds import LARGE, Formed, Rounds
 from sinks.targets import Target
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
+_LOOK_SECONDS = 0.02  # how often it looks whether a round has become large
 _GRAB = 50_000
 _TIMEOUT = 10.0
 
@@ -57,8 +58,10 @@ class Loader:
         try:
             while not (stop.is_set() or self._rounds.pace.paused):
                 self._take(1, _POLL_SECONDS)
-                stop.wait(self._rounds.wait)
                 self._take(_GRAB, 0)
+                while (rest := self._rounds.wait(self._buffered)) and not stop.wait(min(rest, _LOOK_SECONDS)):
+                    if self._buffered < LARGE:
+                        self._take(_GRAB, 0)
                 self._load()
             self._settle()
             self._acknowledge(self._partitions.values())
@@ -69,6 +72,10 @@ class Loader:
             self._target.held().close()
             self._partitions.clear()
             self._consumer.close()
+
+    @property
+    def _buffered(self) -> int:
+        return sum(len(partition.buffer) for partition in self._partitions.values())
 
     def _take(self, count: int, seconds: float) -> None:
         messages = self._consumer.consume(count, seconds)

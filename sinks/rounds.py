@@ -16,6 +16,11 @@ from sinks.partition import Batch, Partition
 from sinks.progress import Progress, Reached
 from sinks.targets import Target
 
+# Of small rounds one begins at most every so many times what inserting the last one took: on its own an insert costs
+# about what a thousand rows do, and ClickHouse would spend all its time on them. So batches grow where it is slow.
+_SPARING, _MOST_SPARED = 4.0, 0.3
+LARGE = 5_000  # records, which are worth a round at once
+
 
 @dataclass(frozen=True)
 class Formed:
@@ -42,16 +47,17 @@ class Rounds:
         self.pace = Pace(clickhouse, target)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"insert {target.topic}")
         self._under_way: tuple[Sequence[Formed], Future[None]] | None = None
-        self._due = 0.0
+        self._due = self._spared = self._took = 0.0
 
     def close(self) -> None:
         """Wait for what is under way, whatever becomes of it."""
         self._thread.shutdown()
 
-    @property
-    def wait(self) -> float:
-        """Seconds until the next round may begin, so that parts do not come faster than they can be merged."""
-        return max(0.0, self._due - time.monotonic())
+    def wait(self, records: int) -> float:
+        """Seconds until the next round may begin, with so many records: so that parts do not come faster than they can
+        be merged, and small inserts leave time for others."""
+        due = self._due if records >= LARGE else max(self._due, self._spared)
+        return max(0.0, due - time.monotonic())
 
     @property
     def resting(self) -> bool:
@@ -68,10 +74,13 @@ class Rounds:
 
     def begin(self, formed: Sequence[Formed], deadline: datetime, held: ExitStack) -> None:
         """Insert a round, whose bounds are announced, in the background; closes `held` once that has ended."""
-        self._due = time.monotonic() + self.pace.seconds * sum(len(each.inserts.each) for each in formed)
+        now = time.monotonic()
+        self._due = now + self.pace.seconds * sum(len(each.inserts.each) for each in formed)
+        self._spared = now + min(_SPARING * self._took, _MOST_SPARED)
         self._under_way = formed, self._thread.submit(self._insert, formed, deadline, held)
 
     def _insert(self, formed: Sequence[Formed], deadline: datetime, held: ExitStack) -> None:
+        began = time.monotonic()
         with held:
             for each in formed:
                 insert = self.inserting.recover if each.batch.again else self.inserting.insert
@@ -83,4 +92,5 @@ class Rounds:
         ]
         if self.progress.write(found):
             reach("load.progressed")
+        self._took = time.monotonic() - began
         self.pace.look()

@@ -19,6 +19,7 @@ from schemas import Fatal
 _STREAMED = {"SELECT", "WITH"}
 _SKIPPED = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|#!?[^\n]*(?:\n|$)|/\*.*?\*/|\()*", re.DOTALL)
 _FORMAT = re.compile(r"\s+FORMAT\s+\w+\s*;?\s*\Z", re.IGNORECASE)
+_MOST_KEPT = 100
 _ALWAYS = {"output_format_native_write_json_as_string": "1", "print_pretty_type_names": "0"}
 
 
@@ -69,6 +70,7 @@ class Session:
 
     def __init__(self, engine: Engine) -> None:
         self._connection = Connection(str(engine.data / "store.d"))
+        self._kept: dict[str, list[dict[str, Any]]] = {}
         self.set(_ALWAYS)
 
     def close(self) -> None:
@@ -105,10 +107,14 @@ class Session:
             self.text(f"EXPLAIN AST {query}")
         return bool(found["query_class"].name == "READ_ONLY" and found["statement_count"] == 1)
 
-    def json_lines(self, query: str) -> list[dict[str, Any]]:
-        """The rows of a query of our own, each by its columns' names."""
-        found = self._connection.query(query, "JSONEachRow").bytes()
-        return [json.loads(line) for line in found.splitlines()]
+    def json_lines(self, query: str, *, keep: bool = False) -> list[dict[str, Any]]:
+        """The rows of a query of our own, each by its columns' names; with `keep` those of the first time."""
+        if query in self._kept:
+            return self._kept[query]
+        lines = [json.loads(line) for line in self._connection.query(query, "JSONEachRow").bytes().splitlines()]
+        if keep and len(self._kept) < _MOST_KEPT:
+            self._kept[query] = lines
+        return lines
 
     def describe(self, query: str, parameters: Mapping[str, str]) -> list[tuple[str, str]]:
         """Names and types of the columns of a query that reads; nothing for any other statement."""

@@ -38,16 +38,20 @@ ONE_BLOCK = {
 
 @dataclass(frozen=True)
 class Insert:
-    """An insert that waits for rows: how to ask for its columns, and the statement without the file's name."""
+    """An insert that waits for rows: how to ask for its columns, and the statement without the file's name.
+
+    What is answered for a `literal` structure is always the same, and is asked once in a session.
+    """
 
     describe: str
+    literal: bool
     names: tuple[str, ...]
     before: str
     after: str
 
     def columns(self, session: Session) -> list[tuple[str, str]]:
         """Names and types of the columns that the client must send; raises the engine's error or ServerError (16)."""
-        lines = session.json_lines(self.describe)
+        lines = session.json_lines(self.describe, keep=self.literal)
         # Clients send JSON as text, which the engine converts; its own form for the wire is not supported here.
         known = {
             c["name"]: c["type"] if c["type"] != "JSON" else "String"
@@ -70,6 +74,7 @@ def waiting_for_rows(query: str) -> Insert | None:
         into = f"INSERT INTO {match['table']} {match['columns'] or ''}"
         return Insert(
             describe=f"DESCRIBE TABLE {match['table']}",
+            literal=False,
             names=tuple(name.strip().strip('`"') for name in (match["names"] or "").split(",") if name.strip()),
             before=f"{into} FROM INFILE ",
             after=f" {match['settings'] or ''} FORMAT Native",
@@ -78,6 +83,7 @@ def waiting_for_rows(query: str) -> Insert | None:
         structure = f"'{match['structure']}'"
         return Insert(
             describe=f"DESCRIBE (SELECT * FROM null({structure}))",
+            literal=True,
             names=(),
             before=f"{match['before']}file(",
             after=f", 'Native', {structure}){match['after']}",

@@ -4,16 +4,18 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.stack import Addresses
 from schemas import Domain
-from sinks import loader
+from sinks import loader, rounds
 from sinks.clickhouse import ClickHouse
 from sinks.forming import Record
 from sinks.loader import Loader
 from sinks.partition import Partition
+from sinks.rounds import Rounds
 from sinks.tables import prepare
 from sinks.targets import EventsTarget
 from tests.contract.clickhouse_server import ClickHouse as ClickHouseServer
@@ -82,6 +84,8 @@ def test_while_clickhouse_takes_nothing_no_more_than_two_rounds_are_taken_from_k
     taken: list[int] = []
     add = Partition.add
     monkeypatch.setattr(loader, "_GRAB", 500)
+    for module in (loader, rounds):
+        monkeypatch.setattr(module, "LARGE", 500)
 
     def counted(self: Partition, records: Sequence[Record]) -> None:
         taken.extend(record.offset for record in records)
@@ -97,8 +101,14 @@ def test_while_clickhouse_takes_nothing_no_more_than_two_rounds_are_taken_from_k
         try:
             publish(publisher, source, 100)
             loaded.wait(source.position)
-            proxy.hold()
             before = len(taken)
+            begin = Rounds.begin
+
+            def held(self: Rounds, *arguments: Any) -> None:
+                proxy.hold()  # from the next insert on: not while the loader itself asks ClickHouse for something
+                begin(self, *arguments)
+
+            monkeypatch.setattr(Rounds, "begin", held)
             publish(publisher, source, 10_000)
             seen: list[int] = []
 
@@ -108,6 +118,7 @@ def test_while_clickhouse_takes_nothing_no_more_than_two_rounds_are_taken_from_k
 
             until(steady, 60, what="it takes no more")
             assert len(taken) - before <= 3 * 501, "one round is inserted, one formed, one on its way"
+            monkeypatch.setattr(Rounds, "begin", begin)
             proxy.release()
             loaded.wait(source.position)
         finally:
