@@ -14,6 +14,7 @@ from infra.asof import AsOf
 from infra.builds import Editions
 from infra.config import Settings
 from infra.keys import seal_of, subject_keys
+from infra.listening import bound
 from infra.pipeline import addresses, domains
 from infra.process import settle_memory
 from producers import CommandHandler, PostgresEventStore
@@ -104,14 +105,13 @@ def _beginning(past: AsOf, served: Mapping[str, Domain]) -> Callable[[Litestar],
 
 
 def serve(settings: Settings, handler: type[CommandHandler] = CommandHandler) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first."""
+    """Serve until SIGTERM or SIGINT; requests under way are answered first. Raises Fatal when the port is taken."""
+    at = bound(settings, shared=settings.http_processes > 1)
     servers: list[uvicorn.Server] = []
     served = application(settings, handler, lambda: any(server.should_exit for server in servers))
     settle_memory()
     config = uvicorn.Config(
         served,
-        host=settings.http_host,
-        port=settings.http_port,
         loop="uvloop",
         http="httptools",
         log_config=None,
@@ -120,6 +120,6 @@ def serve(settings: Settings, handler: type[CommandHandler] = CommandHandler) ->
     )
     servers.append(uvicorn.Server(config))
     with suppress(KeyboardInterrupt):
-        servers[0].run()
+        servers[0].run([at])
     if not servers[0].started:
         sys.exit(3)

@@ -31,6 +31,11 @@ class Settings:
     ] = "off"
     http_host: Annotated[str, "Address that the HTTP API listens on."] = "127.0.0.1"
     http_port: Annotated[int, "Port of the HTTP API; 0 takes any free one."] = 8000
+    http_processes: Annotated[
+        int,
+        "Processes that serve the HTTP API on its port, for more commands than one core decides. What one of them "
+        "knows of a stream is old once another has written it: best when clients keep a stream on one connection.",
+    ] = 1
     domains: Annotated[str, "Names of the domains to serve, separated by commas; empty: all that there are."] = ""
     namespace: Annotated[
         str, "Prefix of all topics, databases and groups, so that installations can share servers."
@@ -72,6 +77,16 @@ def variable(name: str) -> str:
     return f"HEADRACE_{name.upper()}"
 
 
+def variables(settings: Settings) -> dict[str, str]:
+    """The settings as variables of an environment."""
+    return {variable(name): str(value) for name, value in vars(settings).items() if str(value)}
+
+
+def export(settings: Settings) -> None:
+    """Put the settings into this process's environment, for those that it starts."""
+    os.environ.update(variables(settings))
+
+
 def sentences() -> dict[str, str]:
     """The sentence of each setting, by its name."""
     hints = get_type_hints(Settings, include_extras=True)
@@ -110,6 +125,9 @@ def _check(settings: Settings) -> None:
             raise Fatal(f"{variable(name)} {sentence}, not {getattr(settings, name)!r}")
 
     require(settings.http_port < 65536, "http_port", "must be a port below 65536")
+    require(1 <= settings.http_processes <= 64, "http_processes", "must be from 1 to 64")
+    shared = settings.http_port > 0 or settings.http_processes == 1
+    require(shared, "http_port", f"must be named when {variable('http_processes')} is more than 1")
     require(1 <= settings.checkpoint_seconds < 1_000_000, "checkpoint_seconds", "must be from 1 to 999999")
     require(1 <= settings.archive_seconds < 1_000_000, "archive_seconds", "must be from 1 to 999999")
     require(1 <= settings.as_of_editions <= 64, "as_of_editions", "must be from 1 to 64")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from infra import migrations, stack, topics
 from infra.builds import there
-from infra.config import Settings, variable
+from infra.config import Settings, variable, variables
+from infra.listening import bound
 from infra.stack import Addresses, Program
 from producers.proof.keys import load_private
 from schemas import Domain, Fatal, Invalid, Unavailable, discover
@@ -75,6 +76,11 @@ def worker_name(domain: Domain) -> str:
     return f"worker-{domain.module.replace('_v', '-v')}"
 
 
+def api_names(settings: Settings) -> list[str]:
+    """The programs that serve the HTTP API."""
+    return ["api", *(f"api-{number}" for number in range(2, settings.http_processes + 1))]
+
+
 def worker_data(settings: Settings) -> Path:
     """Where the workers of this machine keep their identities and their health."""
     return settings.home / "worker"
@@ -95,7 +101,7 @@ def prepare(settings: Settings) -> None:
 
 
 def programs(settings: Settings) -> list[Program]:
-    """The processes of the pipeline: one API, one intake, one relay, one sink, one worker a domain and projection, one
+    """The processes of the pipeline: the APIs, one intake, one relay, one sink, one worker a domain and projection, one
     process a process manager; one that signs checkpoints when the settings name a key for it, and one that archives
     when they name a place for it."""
     if settings.signing_key:
@@ -104,7 +110,7 @@ def programs(settings: Settings) -> list[Program]:
         settings = replace(settings, archive=str(Path(settings.archive).expanduser().absolute()))
     if settings.domains:
         settings = replace(settings, domains=",".join(domains(settings)))
-    inherited = {variable(name): str(value) for name, value in vars(settings).items() if str(value)}
+    inherited = variables(settings)
 
     def program(name: str, *command: str) -> Program:
         return Program(name=name, command=[sys.executable, "-m", "infra.cli", *command], environment=inherited)
@@ -124,7 +130,7 @@ def programs(settings: Settings) -> list[Program]:
         program("intake", "intake"),
         *([program("checkpoint", *signing)] if signing else []),
         *([program("archive", *archiving)] if archiving else []),
-        program("api", "api"),
+        *(program(name, "api") for name in api_names(settings)),
     ]
 
 
@@ -141,7 +147,7 @@ def bring_up(settings: Settings, say: Callable[[str], None]) -> Addresses:
         _check_port(settings)
         prepare(settings)
         say("tables and topics: ready")
-        stack.add(settings.home, programs(settings), say=say)
+        stack.run(settings.home, programs(settings), say=say)
         _await_api(settings)
     except BaseException:
         if not ran:
@@ -163,14 +169,7 @@ def _await_api(settings: Settings) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    if any(part.name == "api" and part.pid for part in stack.status(settings.home, given=given(settings))):
+    running = {part.name for part in stack.status(settings.home, given=given(settings)) if part.pid}
+    if not running.isdisjoint(api_names(settings)):
         return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.http_host, settings.http_port))
-        except OSError as error:
-            raise Fatal(
-                f"the HTTP API cannot listen on {settings.http_host}:{settings.http_port} ({error.strerror}); "
-                f"set {variable('http_port')} to another port"
-            ) from error
+    bound(settings, shared=False).close()

@@ -1,8 +1,6 @@
 """Clients that load an HTTP server and cost little themselves: prepared bytes, raw sockets, hardly any parsing."""
 
 import asyncio
-import select
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,9 +14,7 @@ from infra.bench.frame import Sample, uncollected
 from infra.stack.ports import HOST
 from schemas import Command, Domain, encode
 
-_PIECE = 1 << 18
 _FIRST_RATE = 1000.0
-_LEAST_LINES = 200
 
 
 class _Connection(asyncio.Protocol):
@@ -124,62 +120,6 @@ async def _close(connections: Sequence[_Connection]) -> None:
     for connection in connections:
         connection.close()
     await asyncio.sleep(0)
-
-
-class Bulk:
-    """One bulk request a run, answered while it is still sent. `prepare(n)` gives the next n lines."""
-
-    def __init__(self, port: int, path: str, prepare: Callable[[int], bytes]) -> None:
-        self._port = port
-        self._path = path
-        self._prepare = prepare
-        self._rate = 0.0
-
-    def run(self, seconds: float) -> Sample:
-        if not self._rate:
-            self._measure(_LEAST_LINES)
-        return self._measure(max(int(self._rate * seconds), _LEAST_LINES))
-
-    def _measure(self, count: int) -> Sample:
-        body = self._prepare(count)
-        head = f"POST {self._path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-ndjson\r\n"
-        request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-        with uncollected(), socket.create_connection((HOST, self._port)) as connection:
-            processor, began = time.process_time(), time.perf_counter()
-            try:
-                good = _exchange(connection, memoryview(request))
-            except OSError as error:
-                raise BenchError(f"the server went away in the bulk request: {error}") from error
-            duration, processor = time.perf_counter() - began, time.process_time() - processor
-        if good != count:
-            raise BenchError(f"of {count} commands in bulk, {good} were accepted")
-        self._rate = count / duration
-        return Sample(count, duration, notes={"client_us": processor / count * 1e6})
-
-
-def _exchange(connection: socket.socket, request: memoryview) -> int:
-    """Send the request, receive the whole answer meanwhile; how many of its lines tell of success."""
-    connection.setblocking(False)
-    poll = select.poll()
-    poll.register(connection, select.POLLIN | select.POLLOUT)
-    mark, tail, good = b'"status":200', b"", 0
-    while not tail.endswith(b"\r\n0\r\n\r\n"):
-        [(_, ready)] = poll.poll(60_000) or [(0, 0)]
-        if not ready:
-            raise BenchError("the server does not answer the bulk request within 60 s")
-        if ready & select.POLLOUT and request:
-            request = request[connection.send(request[:_PIECE]) :]
-            if not request:
-                poll.modify(connection, select.POLLIN)
-        if ready & (select.POLLIN | select.POLLHUP | select.POLLERR):
-            data = connection.recv(_PIECE)
-            if not data:
-                raise BenchError(f"the server closed the connection of the bulk request: {tail!r}")
-            # What is kept of the last piece is too short to hold a mark: none is counted twice.
-            data = tail + data
-            good += data.count(mark)
-            tail = data[-(len(mark) - 1) :]
-    return good
 
 
 def request(domain: Domain, paths: dict[type[Command], str], id_: str, command: Command) -> bytes:

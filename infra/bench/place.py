@@ -121,7 +121,7 @@ def _finished(cleaning: ExitStack) -> Iterator[ExitStack]:
             cleaning.close()
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, handler or signal.SIG_DFL)  # one that a library in C has set cannot be told
 
 
 @contextmanager

@@ -3,19 +3,21 @@
 import contextlib
 import json
 import random
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from infra.bench.errors import BenchError
 from infra.bench.place import Place
-from infra.config import Settings, variable
+from infra.config import variables
 from infra.stack.ports import HOST, is_free
 
 _PATIENCE = 60.0
@@ -38,19 +40,36 @@ class Process:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def ended(self, seconds: float) -> None:
+        """Wait for its end. Raises BenchError when it fails, or has not ended by then."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"a process has not ended after {seconds:.0f} s; {self._said()}") from None
+        if code:
+            raise BenchError(f"a process failed with {code}; {self._said()}")
+
+    def _said(self) -> str:
+        return f"the end of the log:\n{Path(self._log).read_text(errors='replace')[-2000:]}"
+
     def tell(self, settings: Mapping[str, str]) -> None:
         """Give it its settings."""
         self._input.write(json.dumps(settings).encode() + b"\n")
         self._input.flush()
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
-        """Wait for the condition. Raises BenchError when the process ends before, or time is up."""
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = _PATIENCE, every: float = 0.005) -> None:
+        """Wait for the condition, which is looked at `every` so many seconds. Raises BenchError when the process ends
+        before, or time is up."""
         deadline = time.monotonic() + seconds
         while not condition():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                log = Path(self._log).read_text(errors="replace")[-2000:]
-                raise BenchError(f"{what}: that did not come about; the end of the log:\n{log}")
-            time.sleep(0.005)
+            if not self.runs or time.monotonic() > deadline:
+                raise BenchError(f"{what}: that did not come about; {self._said()}")
+            time.sleep(every)
 
     def stop(self) -> None:
         """End it; killed when it does not end by itself."""
@@ -65,24 +84,20 @@ class Process:
 
 
 @contextmanager
-def running(place: Place, *arguments: str, port: int = 0) -> Iterator[Process]:
-    """Start `infra.bench.program` with the arguments at the place; it ends when the context does, or this process."""
-    settings = replace(place.settings, http_host=HOST, http_port=port, log_level="WARNING")
+def running(place: Place, *arguments: str, port: int = 0, processes: int = 1) -> Iterator[Process]:
+    """Start `infra.bench.program` with the arguments at the place; it ends when the context does, or this process.
+    The `port` may be for several `processes`, each started by itself."""
+    settings = replace(place.settings, http_host=HOST, http_port=port, http_processes=processes, log_level="WARNING")
     with tempfile.NamedTemporaryFile(prefix="headrace-bench-", suffix=".log") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.bench.program", *arguments], stdin=subprocess.PIPE, stdout=log, stderr=log
         )
         started = Process(process, log.name)
         try:
-            started.tell(environment(settings))
+            started.tell(variables(settings))
             yield started
         finally:
             started.stop()
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings as variables of an environment."""
-    return {variable(name): str(value) for name, value in vars(settings).items() if str(value)}
 
 
 def free_port() -> int:
@@ -90,17 +105,22 @@ def free_port() -> int:
     return next(port for port in random.sample(_PORTS, 100) if is_free(port))
 
 
-def listens(port: int) -> bool:
-    """Whether somebody listens on the port."""
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
+def listens(port: int, process: Process) -> bool:
+    """Whether the process listens on the port."""
+    with contextlib.suppress(psutil.Error):  # it may just have ended
+        found = psutil.Process(process.pid).net_connections("tcp")
+        return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)
     return False
 
 
 @contextmanager
-def serving(place: Place, program: str) -> Iterator[int]:
-    """The port of a program that serves HTTP, started as in `running`, once it listens."""
+def serving(place: Place, program: str, processes: int = 1) -> Iterator[int]:
+    """The port of a program that serves HTTP in so many processes, started as in `running`, once all listen."""
     port = free_port()
-    with running(place, program, port=port) as process:
-        process.until(lambda: listens(port), f"{program} listens")
+    with ExitStack() as open_:
+        started = [
+            open_.enter_context(running(place, program, port=port, processes=processes)) for _ in range(processes)
+        ]
+        for process in started:
+            process.until(partial(listens, port, process), f"{program} listens")
         yield port

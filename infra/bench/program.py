@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.bench.bare_server import serve_bare
-from infra.config import Settings, read
+from infra.config import Settings, export, read
 from infra.process import begin
 from producers import CommandHandler
 from producers.handling.rounds import Result
@@ -108,7 +108,17 @@ def command(_: Settings) -> None:
     os.execv(sys.argv[2], sys.argv[2:])
 
 
+def cli(settings: Settings) -> None:
+    """A command of `headrace` on orders, with the directory for its files and the words that the arguments say."""
+    from infra.cli import main
+
+    export(replace(settings, home=Path(sys.argv[2]), domains="orders"))
+    sys.argv = ["headrace", *sys.argv[3:]]
+    main()
+
+
 PROGRAMS = {
+    "cli": cli,
     "command": command,
     "faust": stock_faust,
     "fold": fold,

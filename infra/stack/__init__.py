@@ -7,7 +7,7 @@ from infra.stack.addresses import Addresses
 from infra.stack.errors import StackError
 from infra.stack.logs import follow, last_lines, log_files
 from infra.stack.program import Program
-from infra.stack.stack import add, down, programs, restart, running, start, stop, up
+from infra.stack.stack import down, programs, restart, run, running, start, stop, up
 from infra.stack.status import Part, status
 
 __all__ = [
@@ -15,13 +15,13 @@ __all__ = [
     "Part",
     "Program",
     "StackError",
-    "add",
     "down",
     "follow",
     "last_lines",
     "log_files",
     "programs",
     "restart",
+    "run",
     "running",
     "start",
     "status",

@@ -55,10 +55,14 @@ def up(
         return addresses
 
 
-def add(home: Path, programs: Sequence[Program], *, say: Callable[[str], None] = _silent) -> None:
-    """Start further programs in a running stack; one with a new command is restarted. Raises StackError."""
+def run(home: Path, programs: Sequence[Program], *, say: Callable[[str], None] = _silent) -> None:
+    """Let a running stack run just these programs beside its servers: what is new is started, what has a new command is
+    restarted, what is not among them is stopped and forgotten. Raises StackError."""
     layout, supervisor = _running(home)
     with layout.lock():
+        for name in sorted(supervisor.states().keys() - SERVERS.keys() - {program.name for program in programs}):
+            supervisor.forget(name)
+            say(f"{name}: stopped, since the settings do not ask for it")
         _launch(layout, supervisor, programs, say)
 
 

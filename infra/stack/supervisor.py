@@ -77,19 +77,24 @@ class Supervisor:
 
     def launch(self, program: Program) -> None:
         """Start a program, new or known; one that runs already with the same command is left alone."""
-        script, section = self._layout.programs / f"{program.name}.sh", f"{program.name}.conf"
+        script = self._layout.programs / f"{program.name}.sh"
         text = self._script(program)
         state = self.states().get(program.name)
         if state and state.runs and script.read_text() == text:
             return
         if state:
-            self.stop(program.name)
-            self._call("removeProcessGroup", program.name)
+            self.forget(program.name)
         write_private(script, text)
-        write_private(self._layout.programs / section, self._section(program, script))
+        write_private(self._section_of(program.name), self._section(program, script))
         self._call("reloadConfig")
         self._call("addProcessGroup", program.name)
         self.resume(program.name)
+
+    def forget(self, name: str) -> None:
+        """Stop a program, and know it no more."""
+        self.stop(name)
+        self._call("removeProcessGroup", name)
+        self._section_of(name).unlink()
 
     def resume(self, name: str) -> None:
         """Start a known program that does not run."""
@@ -132,6 +137,9 @@ class Supervisor:
             return _state(self._call("getProcessInfo", name))
         except xmlrpc.client.Fault as fault:
             raise StackError(f"no program {name!r}; there are {', '.join(sorted(self.states()))}") from fault
+
+    def _section_of(self, name: str) -> Path:
+        return self._layout.programs / f"{name}.conf"
 
     def _call(self, method: str, *arguments: Any) -> Any:
         with xmlrpc.client.ServerProxy("http://localhost", _Transport(self._layout.socket)) as proxy:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from infra.bench.bulk_clients import Bulk
 from infra.bench.errors import BenchError
-from infra.bench.http_clients import Bulk
+from infra.bench.machine import cores
 from infra.bench.place import place
 from infra.bench.process import free_port, listens, running
 from infra.config import Settings
@@ -19,7 +20,7 @@ from tests.pipeline import until
 NAIVE = "a transaction a command"
 
 
-@pytest.mark.parametrize("name", ["bulk", "single"])
+@pytest.mark.parametrize("name", ["bulk", "bulk-one", "single"])
 def test_each_case_has_its_figures_beside_floor_and_peer(name: str, measured: Callable[..., Lines]) -> None:
     _, line = measured("http", name)
     assert (line["bench"], line["case"], line["unit"]) == ("http", name, "commands/s")
@@ -31,10 +32,10 @@ def test_each_case_has_its_figures_beside_floor_and_peer(name: str, measured: Ca
 
 def test_commands_that_are_refused_end_the_benchmark(settings: Settings, servers: Addresses) -> None:
     with place(settings, servers, ("postgres",)) as here, running(here, "api", port=(port := free_port())) as process:
-        process.until(lambda: listens(port), "the API listens")
+        process.until(lambda: listens(port, process), "the API listens")
         twice = b'{"command":{"type":"PayOrder","order_id":"none","amount":{"amount":"1","currency":"EUR"}}}\n'
-        with pytest.raises(BenchError, match="of 200 commands in bulk, 0 were accepted"):
-            Bulk(port, "/api/orders/bulk", lambda count: twice * count).run(0.1)
+        with pytest.raises(BenchError, match="of 50 commands in bulk, 0 were accepted"):
+            Bulk(port, "/api/orders/bulk", 1, lambda count, _: [twice * count]).run(0.1)
 
 
 def test_a_process_that_ends_early_ends_the_benchmark_with_its_log(settings: Settings, servers: Addresses) -> None:
@@ -49,7 +50,8 @@ def test_a_process_that_ends_early_ends_the_benchmark_with_its_log(settings: Set
 
 def test_the_processes_of_a_killed_benchmark_end(bench: Start) -> None:
     killed = psutil.Process(bench(["http", "--seconds", "100"]).pid)
-    children = until(lambda: found if len(found := killed.children()) == 3 else [], what="three servers run")
+    servers = cores() + 2  # the API, and the two that it is compared with
+    children = until(lambda: found if len(found := killed.children()) == servers else [], what="all of them run")
     killed.send_signal(signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive

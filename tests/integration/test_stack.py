@@ -142,10 +142,23 @@ def test_a_program_runs_with_its_environment_until_it_is_stopped(home: Path) -> 
 def test_a_program_is_restarted_only_when_its_command_has_changed(home: Path) -> None:
     stack.up(home, [Program(name="sleeper", command=SLEEPER)])
     first = pids(home)["sleeper"]
-    stack.add(home, [Program(name="sleeper", command=SLEEPER)])
+    stack.run(home, [Program(name="sleeper", command=SLEEPER)])
     assert pids(home)["sleeper"] == first
-    stack.add(home, [Program(name="sleeper", command=SLEEPER, environment={"A": "1"})])
+    stack.run(home, [Program(name="sleeper", command=SLEEPER, environment={"A": "1"})])
     assert pids(home)["sleeper"] not in (0, first)
+
+
+def test_a_program_that_is_not_wanted_any_more_is_stopped_and_forgotten(home: Path) -> None:
+    stack.up(home, [Program(name=name, command=SLEEPER) for name in ("stays", "goes")])
+    before, said = pids(home), list[str]()
+    stack.run(home, [Program(name="stays", command=SLEEPER)], say=said.append)
+    now = pids(home)
+    assert (now["stays"], now["kafka"]) == (before["stays"], before["kafka"])
+    assert "goes" not in now
+    assert not psutil.pid_exists(before["goes"])
+    assert "goes: stopped, since the settings do not ask for it" in said
+    stack.run(home, [Program(name=name, command=SLEEPER) for name in ("stays", "goes")])
+    assert pids(home)["goes"] not in (0, before["goes"])
 
 
 def test_a_killed_program_is_started_again(home: Path) -> None:
@@ -159,7 +172,7 @@ def test_a_program_that_fails_is_an_error_with_its_last_words(home: Path) -> Non
     stack.up(home)
     failing = Program(name="failing", command=[sys.executable, "-c", "raise SystemExit('no sink today')"])
     with pytest.raises(StackError, match="failing ended while it was starting") as error:
-        stack.add(home, [failing])
+        stack.run(home, [failing])
     assert "no sink today" in error.value.detail
     assert str(home / "log" / "failing.log") in error.value.detail
     stack.stop(home, "failing")

@@ -23,11 +23,17 @@ def test_values_are_taken_from_the_environment() -> None:
     assert (settings.http_port, settings.home, settings.namespace) == (9000, Path("/var/x"), "team_a")
 
 
+def test_several_processes_need_a_port_that_is_named() -> None:
+    with pytest.raises(Fatal, match="HEADRACE_HTTP_PORT must be named when HEADRACE_HTTP_PROCESSES is more than 1"):
+        read({"HEADRACE_HTTP_PROCESSES": "2", "HEADRACE_HTTP_PORT": "0"})
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("HEADRACE_HTTP_PORT", "eighty"),
         ("HEADRACE_HTTP_PORT", "70000"),
+        ("HEADRACE_HTTP_PROCESSES", "0"),
         ("HEADRACE_LOG_LEVEL", "loud"),
         ("HEADRACE_NAMESPACE", "Team A"),
         ("HEADRACE_KAFKA", "localhost"),

@@ -40,15 +40,37 @@ PROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-pat
 CLI = "import os, sys\ndef main(): print(sys.argv[1:], os.getcwd()); sys.exit(7 if 'fail' in sys.argv else 0)\n"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project with the launcher; `dev` in it names a package that the dev extra needs."""
-    root = tmp_path / "a project"
+def _write_project(root: Path) -> Path:
     (root / "infra").mkdir(parents=True)
     shutil.copy(ROOT / "headrace", root)
     files = {"pyproject.toml": PROJECT, "infra/constraints.txt": "", "backend.py": BACKEND, "cli.py": CLI}
     for name, text in files.items():
         (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture
+def bare_project(tmp_path: Path) -> Path:
+    """A project with the launcher, as it is cloned."""
+    return _write_project(tmp_path / "a project")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that was started once."""
+    root = _write_project(tmp_path_factory.mktemp("installed") / "project")
+    assert launch(root).returncode == 0
+    return root
+
+
+@pytest.fixture
+def project(installed: Path, tmp_path: Path) -> Path:
+    """A project that came from another place with its environment, which takes longest to make: it is to be installed.
+
+    `dev` in it names a package that the dev extra needs.
+    """
+    root = shutil.copytree(installed, tmp_path / "a project", symlinks=True)
+    (root / "builds").unlink()
     return root
 
 
@@ -76,13 +98,13 @@ def builds(project: Path) -> int:
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def test_the_first_start_installs_and_the_second_does_not(project: Path) -> None:
-    first = launch(project, "one", "two words")
-    assert first.stdout == f"['one', 'two words'] {project.parent}\n", first.stderr
+def test_the_first_start_installs_and_the_second_does_not(bare_project: Path) -> None:
+    first = launch(bare_project, "one", "two words")
+    assert first.stdout == f"['one', 'two words'] {bare_project.parent}\n", first.stderr
     assert "Installing Headrace's packages" in first.stderr
-    second = launch(project, "fail")
+    second = launch(bare_project, "fail")
     assert (second.returncode, second.stderr) == (7, "")
-    assert builds(project) == 1
+    assert builds(bare_project) == 1
 
 
 @pytest.mark.parametrize("changed", ["pyproject.toml", "infra/constraints.txt"])
@@ -176,11 +198,11 @@ def test_a_registry_out_of_reach_is_said(project: Path) -> None:
     assert "The package registry is out of reach" in failed.stderr
 
 
-def test_a_python_without_venv_is_told_what_to_install(project: Path) -> None:
-    broken = project.parent / "broken"
+def test_a_python_without_venv_is_told_what_to_install(bare_project: Path) -> None:
+    broken = bare_project.parent / "broken"
     broken.mkdir()
     (broken / "ensurepip.py").write_text("raise ImportError('as on Debian without python3-venv')\n")
-    failed = launch(project, PYTHONPATH=str(broken))
+    failed = launch(bare_project, PYTHONPATH=str(broken))
     assert failed.returncode == 1
     assert f"apt-get install python3.{sys.version_info.minor}-venv" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -203,9 +225,9 @@ def _as_if_old(project: Path, path: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_old_python_says_which_one_is_needed(project: Path) -> None:
-    (project.parent / "empty").mkdir()
-    failed = _as_if_old(project, str(project.parent / "empty"))
+def test_an_old_python_says_which_one_is_needed(bare_project: Path) -> None:
+    (bare_project.parent / "empty").mkdir()
+    failed = _as_if_old(bare_project, str(bare_project.parent / "empty"))
     assert failed.returncode == 1
     assert "needs Python 3.11 or newer; this is 3.8" in failed.stderr
 

@@ -28,6 +28,11 @@ def test_the_pipeline_archives_when_there_is_a_place_for_it(tmp_path: Path) -> N
     assert program.environment["HEADRACE_ARCHIVE"] == str(Path.cwd() / "x")
 
 
+def test_the_api_runs_in_as_many_processes_as_are_wanted(tmp_path: Path) -> None:
+    started = [p.name for p in programs(Settings(home=tmp_path, http_processes=3)) if p.name.startswith("api")]
+    assert started == ["api", "api-2", "api-3"]
+
+
 def test_a_pipeline_does_not_start_without_the_key_that_is_named(tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(Fatal, match=r"missing\.key"):

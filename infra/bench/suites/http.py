@@ -2,44 +2,60 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from itertools import count
 
+from infra.bench.bulk_clients import Bulk
 from infra.bench.catalogue import fill
 from infra.bench.frame import Case, Runner, Suite
-from infra.bench.http_clients import Bulk, Singles, request
+from infra.bench.http_clients import Singles, request
+from infra.bench.machine import cores
 from infra.bench.orders import Orders, lines
 from infra.bench.place import Place
 from infra.bench.process import serving
 from producers.http.paths import command_paths
 
 _CONNECTIONS = 64
+_BULK_CONNECTIONS = 8
+_PROCESSES = cores()
 _NAIVE = "a transaction a command"
 _SERVERS = {"api": "ours", "bare-server": "floor", "api-one-by-one": _NAIVE}
 
 
 @contextmanager
-def _servers(place: Place) -> Iterator[dict[str, int]]:
-    """The ports of the API, the bare server and the API without group commit, by who is measured on them."""
+def _servers(place: Place, processes: int) -> Iterator[dict[str, int]]:
+    """The ports of the API in so many processes, the bare server and the API without group commit, by who is measured
+    on them."""
     fill(place)
     with ExitStack() as open_:
-        yield {name: open_.enter_context(serving(place, program)) for program, name in _SERVERS.items()}
+        yield {
+            name: open_.enter_context(serving(place, program, processes if name == "ours" else 1))
+            for program, name in _SERVERS.items()
+        }
 
 
 @contextmanager
-def _bulk(place: Place) -> Iterator[Case]:
+def _bulk(place: Place, processes: int) -> Iterator[Case]:
     domain = place.orders
 
     def runner(name: str, port: int) -> Runner:
-        orders = Orders(domain, f"{name[0]}-{port}")
-        return Bulk(port, f"/api/{domain.name}/bulk", lambda count: lines(orders.commands(count)))
+        numbers = count()
 
-    with _servers(place) as ports:
+        def prepare(amount: int, requests: int) -> list[bytes]:
+            # Orders of this connection alone, so that no step overtakes the one before it.
+            orders = Orders(domain, f"{name[0]}-{port}-{next(numbers)}")
+            return [lines(orders.commands(amount)) for _ in range(requests)]
+
+        return Bulk(port, f"/api/{domain.name}/bulk", _BULK_CONNECTIONS, prepare)
+
+    with _servers(place, processes) as ports:
         runners = {name: runner(name, port) for name, port in ports.items()}
         yield Case(
             ours=runners.pop("ours"),
             floor=runners.pop("floor"),
             peers=runners,
             unit="commands",
-            goals={"rate": 20_000},
+            goals={"rate": 20_000} if processes > 1 else {},
         )
 
 
@@ -57,7 +73,7 @@ def _single(place: Place) -> Iterator[Case]:
 
         return Singles(port, _CONNECTIONS, prepare)
 
-    with _servers(place) as ports, ExitStack() as open_:
+    with _servers(place, 1) as ports, ExitStack() as open_:
         runners: dict[str, Runner] = {
             name: open_.enter_context(closing(runner(name, port))) for name, port in ports.items()
         }
@@ -73,5 +89,5 @@ def _single(place: Place) -> Iterator[Case]:
 SUITE = Suite(
     summary="Commands over HTTP, validated and durable at the answer.",
     needs=("postgres",),
-    cases={"bulk": _bulk, "single": _single},
+    cases={"bulk": partial(_bulk, processes=_PROCESSES), "bulk-one": partial(_bulk, processes=1), "single": _single},
 )

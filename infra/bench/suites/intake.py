@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 import psycopg2
 from confluent_kafka import Consumer, Producer
 
+from infra.bench.bulk_clients import Bulk
 from infra.bench.bursts import Bursts
 from infra.bench.catalogue import fill
 from infra.bench.errors import BenchError
 from infra.bench.frame import Case, Sample, Suite, uncollected
-from infra.bench.http_clients import Bulk
 from infra.bench.kafka import BareProducer, new_topic, reader
 from infra.bench.orders import Orders, lines
 from infra.bench.place import Place
@@ -168,6 +168,10 @@ class Ingest(Bursts):
 def _file(place: Place) -> Iterator[Case]:
     path = f"/api/{place.orders.name}/bulk"
     orders = Orders(place.orders, "order")
+
+    def bodies(amount: int, requests: int) -> list[bytes]:
+        return [lines(orders.commands(amount)) for _ in range(requests)]
+
     fill(place)
     with (
         serving(place, "api") as port,
@@ -176,7 +180,7 @@ def _file(place: Place) -> Iterator[Case]:
     ):
         yield Case(
             ours=Ingest(place, f"http://{HOST}:{port}{path}", Path(folder)),
-            floor=Bulk(bare, path, lambda count: lines(orders.commands(count))),
+            floor=Bulk(bare, path, 1, bodies),
             unit="commands",
         )
 

@@ -89,7 +89,7 @@ def _command(place: Place) -> Iterator[Case]:
         for name, *arguments in (("relay", str(domain.generation)), ("worker", data), ("sink",), ("api",)):
             process = open_.enter_context(running(place, name, *arguments, port=port if name == "api" else 0))
             processes[name] = psutil.Process(process.pid)
-        process.until(lambda: listens(port), "the API listens")
+        process.until(lambda: listens(port, process), "the API listens")
         relayed = open_.enter_context(Arrivals(place.kafka, domain.events_topic, domain.partitions))
         folded = open_.enter_context(Arrivals(place.kafka, orders, domain.partitions))
         loaded = open_.enter_context(Progress(place.settings.clickhouse_reader, domain, orders))

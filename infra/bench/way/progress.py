@@ -9,10 +9,9 @@ from clickhouse_driver import Client
 
 from infra.bench.errors import BenchError
 from schemas import Domain
+from sinks.query.freshness import POLL_SECONDS, REST
 from sinks.sql import statement
 
-# As the API does it for those who wait.
-_LEAST_SECONDS, _REST = 0.01, 2.0
 _PATIENCE = 60.0
 
 
@@ -55,11 +54,11 @@ class Progress:
         return self._moments[bisect_left(self._positions, position)]
 
     def _run(self) -> None:
-        pause = _LEAST_SECONDS
+        pause = POLL_SECONDS  # as the API does it for those who wait
         while not self._stop.wait(pause):
             began = time.perf_counter()
             rows = self._client.execute(self._query, {"topics": [self._topic]})
-            pause = max(_LEAST_SECONDS, _REST * (time.perf_counter() - began))
+            pause = max(POLL_SECONDS, REST * (time.perf_counter() - began))
             if len(rows) == self._partitions:
                 upto = min(row[2] for row in rows)
                 if upto > self.upto:
