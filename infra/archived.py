@@ -77,3 +77,9 @@ class ArchivedSource:
         if all(segment.partitions == self._domain.partitions for segment in self._archive.segments):
             return page["partition"]
         return self._completed.partitions(page["partition_key"])
+
+
+def ending(archived: ArchivedSource | None) -> str:
+    """How far an archive goes, in words that say which setting names it."""
+    end = f"the archive at {archived.url} ends at position {archived.end}" if archived else "no archive is set"
+    return f"{end} (HEADRACE_ARCHIVE)"

@@ -1,5 +1,6 @@
 """The recorded history of a domain, to be folded anew: where its records are read, and what is left out of them."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,12 +8,12 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from infra.archived import ArchivedSource
+from infra.archived import ArchivedSource, ending
 from infra.ordered import Ordered, StoredSource
 from infra.stack import Addresses
 from producers.history import Skips as SkipTable
 from producers.history import WholeHistory
-from schemas import Control, Domain, discover, stage_module
+from schemas import Control, Domain, Fatal, discover, stage_module
 from streams.fold import Fold
 from streams.folding import Folder
 from streams.replay import Replayed, Skips, Source, Task
@@ -55,15 +56,24 @@ class Recorded:
 
     def mark(self, position: int) -> Control:
         """What is recorded of a position, which must be one that was reached. Raises Fatal, Unavailable."""
-        if self.archive and position <= (archived := self.archived()).end:
-            return archived.mark(position)
         with closing(WholeHistory(self.at.postgres, self.domain())) as history:
-            return history.at(position)
+            return self._mark(history, position)
 
     def position_at(self, instant: datetime) -> int:
-        """The position of the last event that was appended by an instant; 0 when none was."""
+        """The position of the last event that was appended by an instant; 0 when none was. Raises as `mark`."""
         with closing(WholeHistory(self.at.postgres, self.domain())) as history:
-            return history.upto(instant)
+            # Time grows with the position. A few probes of the primary key need no second index.
+            return bisect_right(range(1, history.head() + 1), instant, key=lambda each: self._mark(history, each).time)
+
+    def _mark(self, history: WholeHistory, position: int) -> Control:
+        """What the event store says of a position, else the archive."""
+        try:
+            return history.at(position)
+        except Fatal as error:
+            archived = self.archived() if self.archive else None
+            if archived and position <= archived.end:
+                return archived.mark(position)
+            raise Fatal(f"{error.detail}; {ending(archived)}", rule=error.rule) from error
 
     def skips(self) -> Skips:
         """The events that are left out of the folds today, by partition key."""

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 
-from infra.archived import ArchivedSource
+from infra.archived import ArchivedSource, ending
 from producers.history import WholeHistory
 from producers.relay.partitioner import partition_of
 from schemas import CONTROL_KEYS, Domain, Fatal
@@ -138,8 +138,7 @@ class Ordered:
         try:
             yield from self._stored.between(partition, after, upto)
         except Fatal as error:
-            end = f"the archive at {self._archive} ends at position {archived.end}" if archived else "no archive is set"
-            raise Fatal(f"{error.detail}; {end} (HEADRACE_ARCHIVE)", rule=error.rule) from error
+            raise Fatal(f"{error.detail}; {ending(archived)}", rule=error.rule) from error
 
     def _digest_at(self, position: int) -> str | None:
         try:

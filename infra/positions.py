@@ -60,11 +60,15 @@ class Hops:
     def positions(self) -> Positions:
         """Where the hops are now. Raises Unavailable when one cannot be asked."""
         try:
-            return Positions(self._store.head().position, self._relay(), self._fold(), self._load())
+            return Positions(self.accepted(), self._relay(), self._fold(), self._load())
         except KafkaException as error:
             raise Unavailable(f"Kafka: {error.args[0].str()}", retry_after=1) from error
         except (clickhouse_driver.errors.Error, OSError, EOFError) as error:
             raise Unavailable(f"ClickHouse: {str(error).splitlines()[0]}", retry_after=1) from error
+
+    def accepted(self) -> int:
+        """The position of the newest event."""
+        return self._store.head().position
 
     def relayed(self) -> int:
         """Up to which position all is published. Raises Unavailable when Kafka does not answer."""

@@ -62,11 +62,14 @@ class PastEditions:
         if events != different or not events <= upto <= events + quarantined:
             raise Fatal(
                 f"{domain.database}.events has {events} rows up to position {upto}, {different} different ones: one "
-                "is missing or doubled (`headrace audit` names it), so its past cannot be told"
+                "is missing or doubled (`headrace audit` names it), so its past cannot be told",
+                rule="history-differs",
             )
 
-    def await_events(self, domain: Domain, upto: int, seconds: float) -> None:
-        """Wait until the events are loaded up to a position. Raises Unavailable when they are not in time."""
+    def await_events(self, domain: Domain, upto: int, seconds: float, given_up: Callable[[], bool]) -> None:
+        """Wait until the events are loaded up to a position. Raises Unavailable when they are not in time, or when
+        this is given up.
+        """
         deadline = time.monotonic() + seconds
         query = statement("loaded_positions", database=domain.database, topic=domain.events_topic)
         while True:
@@ -74,7 +77,7 @@ class PastEditions:
             least = min((reached.get(number, 0) for number in range(domain.partitions)), default=0)
             if least >= upto:
                 return
-            if time.monotonic() > deadline:
+            if given_up() or time.monotonic() > deadline:
                 raise Unavailable(
                     f"position {upto} is not in {domain.events_topic} yet: it is loaded up to {least}",
                     rule="not-yet-visible",

@@ -1,5 +1,7 @@
 """The cache of editions: each made once, whoever asks, and no more of them than are wanted."""
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
@@ -14,7 +16,10 @@ from schemas import Domain, Fatal, HeadraceError, Unavailable
 from sinks.clickhouse import ClickHouse
 from sinks.editions import PastEditions
 
+_log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
+# How the rules begin by which a history, or its archive, is not whole.
+_NOT_WHOLE = ("history-", "archive-")
 
 
 class Cache:
@@ -68,11 +73,19 @@ class Cache:
         except BaseException as error:
             with suppress(HeadraceError):  # what is left is dropped later
                 editions.drop(database)
-            if isinstance(error, Fatal) and error.rule.startswith("history-"):
+            if isinstance(error, Fatal) and error.rule.startswith(_NOT_WHOLE):
                 raise not_kept(domain, position, error) from error
             raise
-        editions.drop_oldest(domain, self._settings.as_of_editions)
+        # Aside: it waits for those who still read what is dropped, and they may be slow.
+        threading.Thread(target=self._drop_oldest, args=(domain,), name="as-of-dropping", daemon=True).start()
         return database
+
+    def _drop_oldest(self, domain: Domain) -> None:
+        try:
+            with closing(ClickHouse(self._at.clickhouse)) as clickhouse:
+                PastEditions(clickhouse).drop_oldest(domain, self._settings.as_of_editions)
+        except HeadraceError as error:  # another process may drop the same ones
+            _log.warning("editions of the past are dropped later: %s", error.detail)
 
 
 def _lock(stem: str) -> str:

@@ -62,7 +62,7 @@ def make(
         else:
             replay(task, range(domain.partitions), show=lambda done: say(_folded(done, position)), given_up=given_up)
         say("waits until the events are loaded")
-        editions.await_events(domain, position, _LOAD_SECONDS)
+        editions.await_events(domain, position, _LOAD_SECONDS, given_up)
         editions.copy_events(
             domain, filling.database, position, lambda done: say(f"{done:,} of {position:,} events copied")
         )

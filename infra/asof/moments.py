@@ -58,11 +58,11 @@ class Moments:
             )
         self._settling.settle(instant, _SETTLE_SECONDS)
         try:
-            return self._history.upto(instant)
+            return self._recorded.position_at(instant)
         except Fatal as error:
             raise Gone(
-                f"the event store does not have all events of {self._domain.name} any more, so the position of "
-                f"{instant.isoformat()} is not known: ask for a position",
+                f"which position {self._domain.name} had at {instant.isoformat()} is not known any more, so ask for a "
+                f"position: {error.detail}",
                 rule="not-kept",
                 field="as_of",
             ) from error

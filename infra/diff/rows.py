@@ -100,7 +100,9 @@ def _write(path: Path, rows: Mapping[bytes, bytes]) -> None:
 
 
 def _archived(history: Recorded, position: int, finish: "partial[int]") -> Task[int]:
-    return Task(folder=history.folder, source=history.archived, mark=history.mark(position), finish=finish, skips={})
+    return Task(
+        folder=history.folder, source=history.archived, mark=history.archived().mark(position), finish=finish, skips={}
+    )
 
 
 def _show(progress: Progress) -> None:

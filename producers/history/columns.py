@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -12,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from producers.sql import query
 from producers.store.connections import FAULTS, READER, connect, fault
-from schemas import Domain, Fatal
+from schemas import Domain, Fatal, Unavailable
 
 _EVENTS = 20_000
 _BYTES = 16_000_000
@@ -53,6 +54,9 @@ class Columns:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        if kind is None:
+            with suppress(Unavailable):
+                self._one("locks_free", {})  # of a session that was closed Postgres learns a moment later
         self._connection.close()
 
     def lead(self) -> bool:

@@ -1,6 +1,5 @@
 """All events of a domain in the order of their positions, as the relay publishes them, for those who read a lot."""
 
-from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -44,11 +43,6 @@ class WholeHistory:
         [[row]] = self.rows(position - 1, position)
         time, watermark = (datetime.fromisoformat(text.decode()) for text in (row.time, row.watermark))
         return Control(position=position, time=time, watermark=watermark)
-
-    def upto(self, instant: datetime) -> int:
-        """The position of the last event that was appended by an instant; 0 when none was."""
-        # Time grows with the position. A few probes of the primary key need no second index.
-        return bisect_right(range(1, self.head() + 1), instant, key=lambda position: self.at(position).time)
 
     def rows(self, after: int, upto: int) -> Iterator[list[Row]]:
         """The events after one position up to another, in pages. Raises Fatal where an event is missing."""

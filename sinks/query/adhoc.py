@@ -40,6 +40,11 @@ class Sql(Struct, frozen=True, forbid_unknown_fields=True):
     max_memory: Annotated[int, Meta(ge=1 << 20, le=MAX_MEMORY)] = 1 << 30
 
     @property
+    def paged(self) -> bool:
+        """Whether a page is asked for."""
+        return self.limit is not None or bool(self.cursor)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the server is told: the limits, and that only the last version of a row counts."""
         return {

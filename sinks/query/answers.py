@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response
@@ -19,7 +19,7 @@ from sinks.query.named import NamedQuery, queries_of
 from sinks.query.news import AnswerNews, EventNews
 from sinks.query.paging import MAX_PAGE, Pages, Turn, rows_of, turn_of
 from sinks.query.parameters import nothing_else, whole_number
-from sinks.query.past import Asked, Moment, Past, asked_of_past, freshness_as_of
+from sinks.query.past import Asked, Moment, Past, asked_of_past, freshness_as_of, told
 from sinks.query.reader import QueryFailed, Reader, Result
 from sinks.query.shared import Shared
 from sinks.query.streaming import Streams
@@ -27,6 +27,7 @@ from sinks.query.tables import MAX_LIMIT, Columns, page
 from sinks.sql import statement
 from sinks.tables import tables_of
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _LIMITS = {"max_result_rows": 1_000_000, "result_overflow_mode": "throw"}
 # One row more than a page says whether there is a next one.
@@ -66,28 +67,34 @@ class Answers:
             raise NotFound(f"there is no query {name!r}; there are {', '.join(self.queries)}", rule="unknown-query")
         return self.queries[name]
 
-    async def at(self, asked: dict[str, str]) -> "Answers":
-        """These answers, or with the parameter `as_of`, which is taken out, those as of that moment.
+    async def at(self, asked: dict[str, str], tell: Callable[["Answers", dict[str, str]], Awaitable[T]]) -> T:
+        """What these answers tell, or with the parameter `as_of` those as of that moment; `tell` gets all other
+        parameters.
 
-        Raises Invalid for a moment that there is not, Unavailable while its tables are being made.
+        Raises Invalid for a moment that there is not, Gone for one that is not kept, Unavailable while its tables are
+        being made.
         """
         wished = asked_of_past(self._domain, asked)
-        return self if wished is None else await self._as_of(await self._moment(wished), wished.seconds)
+        if wished is None:
+            return await tell(self, asked)
+        moment = await self._moment(wished)
+        return await self._told(moment, wished.seconds, lambda then: tell(then, dict(asked)))
 
     async def _moment(self, wished: Asked) -> Moment:
         if self._past is None:
             raise Invalid("this server does not look into the past", rule="unknown-parameter", field="as_of")
         return await self._past.moment(self._domain, wished.text)
 
-    async def _as_of(self, moment: Moment, seconds: float) -> "Answers":
+    async def _told(self, moment: Moment, seconds: float, tell: Callable[["Answers"], Awaitable[T]]) -> T:
         assert self._past is not None
+        return await told(self._past, self._domain, moment, seconds, lambda edition: tell(self._of(moment, edition)))
 
+    def _of(self, moment: Moment, edition: str) -> "Answers":
         async def fresh(_tables: Iterable[str], _wish: Wish) -> Freshness:
             return freshness_as_of(moment)
 
         made = copy(self)
-        made._database = await self._past.edition(self._domain, moment, seconds)
-        made._fresh, made._running = fresh, Shared()
+        made._database, made._fresh, made._running = edition, fresh, Shared()
         return made
 
     async def rows(self, aggregate: str, asked: dict[str, str]) -> Response[bytes]:
@@ -224,7 +231,7 @@ class Answers:
         assert self._past is not None
         seen = await self._past.row(self._domain, aggregate, row, moment)
         if seen is None:
-            return await (await self._as_of(moment, wished.seconds))._find(aggregate, row, {})
+            return await self._told(moment, wished.seconds, lambda then: then._find(aggregate, row, {}))
         if seen.values is None:
             raise NotFound(f"there was no {row!r} in {aggregate} at position {moment.position}", rule="unknown-id")
         columns = await self._columns.of(self._domain.projection_database, aggregate)

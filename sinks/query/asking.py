@@ -15,7 +15,7 @@ from sinks.query.formats import FORMATS, JSON, Format
 from sinks.query.freshness import Freshness, Tables, headers_of, wish_of
 from sinks.query.paging import DEFAULT_PAGE, Pages, ordered, rows_of
 from sinks.query.parameters import asked_of, nothing_else
-from sinks.query.past import Past, asked_of_past, freshness_as_of
+from sinks.query.past import Asked, Past, asked_of_past, freshness_as_of, told
 from sinks.query.reader import Reader
 from sinks.query.streaming import Streams
 
@@ -42,18 +42,35 @@ class Asking:
 
     async def answer(self, asked: Sql, wished: dict[str, str], form: Format) -> Response[bytes] | Stream:
         """The rows of the statement. Raises Invalid for a wrong one, Unavailable when it cannot be fresh enough."""
-        domain, paged = domain_of(asked, self._domains), asked.limit is not None or bool(asked.cursor)
-        if paged and form is not JSON:
+        domain = domain_of(asked, self._domains)
+        if asked.paged and form is not JSON:
             raise Invalid("pages are answered in JSON only", rule="not-acceptable", field="Accept")
-        database, fresh = await self._read(domain, asked, wished)
+        seen = asked_of_past(domain, wished)
+        if seen is None:
+            fresh = await self._fresh(domain, asked, wished)
+            return await self._answer(domain, domain.projection_database, asked, form, fresh)
+        nothing_else(wished)
+        return await self._past_answer(domain, seen, asked, form)
+
+    async def _past_answer(self, domain: Domain, seen: Asked, asked: Sql, form: Format) -> Response[bytes] | Stream:
+        if self._past is None:
+            raise Invalid("this server does not look into the past", rule="unknown-parameter", field="as_of")
+        moment = await self._past.moment(domain, seen.text)
+
+        async def tell(edition: str) -> Response[bytes] | Stream:
+            await self._planner.tables(domain, asked, edition)  # it may read nothing else
+            return await self._answer(domain, edition, asked, form, {domain: freshness_as_of(moment)})
+
+        return await told(self._past, domain, moment, seen.seconds, tell)
+
+    async def _answer(
+        self, domain: Domain, database: str, asked: Sql, form: Format, fresh: Mapping[Domain, Freshness]
+    ) -> Response[bytes] | Stream:
         more = {"freshness": {each.name: found for each, found in fresh.items()}}
         headers = headers_of(fresh[domain]) if domain in fresh else {}
-        if paged:
-            return Response(
-                encode({**more, **await self._page(domain, database, asked)}),
-                media_type=form.media_type,
-                headers=headers,
-            )
+        if asked.paged:
+            page = {**more, **await self._page(domain, database, asked)}
+            return Response(encode(page), media_type=form.media_type, headers=headers)
         with the_callers(domain):
             return await self._streams.answer(
                 form, database, asked.statement, asked.bound(), asked.settings, more, headers
@@ -77,19 +94,6 @@ class Asking:
     async def tables(self) -> dict[str, Any]:
         """The tables that statements can read. Raises Unavailable when ClickHouse does not answer."""
         return {"data": await self._planner.described()}
-
-    async def _read(self, domain: Domain, asked: Sql, wished: dict[str, str]) -> tuple[str, dict[Domain, Freshness]]:
-        """The database that the statement is read from, and how fresh the tables are that it reads."""
-        seen = asked_of_past(domain, wished)
-        if seen is None:
-            return domain.projection_database, await self._fresh(domain, asked, wished)
-        nothing_else(wished)
-        if self._past is None:
-            raise Invalid("this server does not look into the past", rule="unknown-parameter", field="as_of")
-        moment = await self._past.moment(domain, seen.text)
-        database = await self._past.edition(domain, moment, seen.seconds)
-        await self._planner.tables(domain, asked, database)  # it may read nothing else
-        return database, {domain: freshness_as_of(moment)}
 
     async def _fresh(self, domain: Domain, asked: Sql, wished: dict[str, str]) -> dict[Domain, Freshness]:
         """How fresh the tables are that the statement reads; a token is of the statement's own domain."""

@@ -15,7 +15,7 @@ from sinks.query.shared import Shared
 from sinks.sql import statement
 
 # Who waits looks this often at least, and not so often that looking is most of what the server does.
-_POLL_SECONDS, _REST = 0.01, 2.0
+POLL_SECONDS, REST = 0.01, 5.0
 _DEFAULT_SECONDS, _MOST_SECONDS = 5.0, 30.0
 # How long a query waits to learn the head; one that needs it also longer, as it wishes.
 _HEAD_SECONDS = 1.0
@@ -140,7 +140,7 @@ class Tables:
             if time.monotonic() >= deadline:
                 raise _too_late(found, goal, wish, topics)
             if wish.staleness is None:
-                await asyncio.sleep(max(_POLL_SECONDS, _REST * self._took))
+                await asyncio.sleep(max(POLL_SECONDS, REST * self._took))
             else:
                 await asyncio.sleep(_BOUNDED_POLL_SECONDS)
                 head = await self._head_within(_HEAD_SECONDS)

@@ -1,14 +1,15 @@
 """Answers as of a position or an instant: what is asked for, and where the past is looked up."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from schemas import Domain, Invalid
+from schemas import Domain, HeadraceError, Invalid
 from sinks.query.freshness import Freshness, wish_of
 
+T = TypeVar("T")
 _CONTRADICT = ("consistency", "token", "max_staleness")
 
 
@@ -47,6 +48,20 @@ class Asked(Struct, frozen=True):
 
     text: str
     seconds: float
+
+
+async def told(past: Past, domain: Domain, moment: Moment, seconds: float, tell: Callable[[str], Awaitable[T]]) -> T:
+    """What is told from the edition as of a moment, whose database `tell` gets. Where that was dropped on the way, in
+    favour of other moments, it is told again from the next one. Raises as `Past.edition` and `tell`.
+    """
+    database = await past.edition(domain, moment, seconds)
+    while True:
+        try:
+            return await tell(database)
+        except HeadraceError:
+            before, database = database, await past.edition(domain, moment, seconds)
+            if database == before:
+                raise
 
 
 def asked_of_past(domain: Domain, asked: dict[str, str]) -> Asked | None:

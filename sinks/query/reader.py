@@ -24,7 +24,7 @@ _DATABASES = 16
 # A value that does not fit its type, or its parameter: the caller's fault.
 _BAD_VALUE = frozenset({6, 26, 27, 38, 41, 69, 72, 130, 131, 321, 407, 441, 456, 457, 675, 676})
 _TOO_MUCH = frozenset({158, 159, 160, 241, 307, 396})
-_NOT_THERE = frozenset({60, 81})
+_NOT_THERE = frozenset({60, 81, 218})
 # The server is starting, stopping or full; the same query may work later.
 _PASSING = frozenset({202, 209, 210, 236, 252, 279, 394, 999})
 _SETTINGS = {"max_result_rows": 10_000, "result_overflow_mode": "throw"}

@@ -72,9 +72,7 @@ def _rows(root: str, tags: list[str], answers: _Answering, domain: Domain) -> li
         operation_class=documents.rows(table),
     )
     async def listed(request: Http) -> Response[bytes]:
-        asked = asked_of(request)
-        found = await answers().at(asked)
-        return await found.rows(found.first, asked)
+        return await answers().at(asked_of(request), lambda found, asked: found.rows(found.first, asked))
 
     @get(f"{root}/{{stream:str}}", tags=tags, summary="One row", operation_class=one)
     async def detail(request: Http, stream: FromPath[str]) -> Response[bytes]:
@@ -134,8 +132,7 @@ def _aggregates(root: str, tags: list[str], answers: _Answering, domain: Domain)
         operation_class=documents.rows(tables, chosen=True),
     )
     async def listed(request: Http, aggregate: FromPath[str]) -> Response[bytes]:
-        asked = asked_of(request)
-        return await (await answers().at(asked)).rows(aggregate, asked)
+        return await answers().at(asked_of(request), lambda found, asked: found.rows(aggregate, asked))
 
     @get(
         f"{root}/aggregates/{{aggregate:str}}/{{row:str}}",
@@ -187,8 +184,7 @@ def _query(root: str, tags: list[str], answers: _Answering, query: NamedQuery) -
     )
     async def named(request: Http) -> Response[bytes] | Stream:
         asked, form = asked_of(request), form_of(request)
-        found = await answers().at(asked)
-        return await found.named(found.query(query.name), asked, form)
+        return await answers().at(asked, lambda found, more: found.named(found.query(query.name), more, form))
 
     return named
 

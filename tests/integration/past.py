@@ -2,20 +2,27 @@
 
 import random
 import threading
+import uuid
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import clickhouse_driver
 import httpx
 import msgspec
 
+from infra import migrations, topics
+from infra.stack import Addresses
 from producers.history import WholeHistory
-from schemas import Domain, Money, envelope_decoder, row_decoder, stage_module
+from schemas import Domain, Money, discover, envelope_decoder, row_decoder, stage_module
 from schemas.orders import OrderCancelled, OrderPlaced
 from streams.folding import Folder
 from streams.kit.memory import whole
+from tests.conftest import fresh_database
 from tests.e2e.shop import orders, send
 from tests.pipeline import Pipeline
 
@@ -79,6 +86,44 @@ class PastShop:
                 page = self.ask(f"/aggregates/{aggregate}", **asked, cursor=page["next"])
                 found[aggregate] += page["data"]
         return found
+
+
+@contextmanager
+def opened(servers: Addresses, home: Path, kept: int) -> Iterator[PastShop]:
+    """A shop with some history, all of it visible, of whose editions so many are kept."""
+    namespace = f"past{uuid.uuid4().hex[:8]}"  # topics outlive a test on given servers, and fit no other history
+    domain = discover(namespace)["orders"]
+    with fresh_database(servers.postgres) as postgres:
+        migrations.migrate(postgres)
+        topics.declare(servers.kafka, [domain])
+        pipeline = Pipeline(replace(servers, postgres=postgres), namespace, home)
+        pipeline.settings["HEADRACE_AS_OF_EDITIONS"] = str(kept)
+        pipeline.start("relay", "worker", "sink", "api")
+        try:
+            with closing(PastShop(pipeline, domain)) as made:
+                made.sell(10)
+                made.catalogue(12)
+                made.sell(50)
+                made.visible()
+                yield made
+        finally:
+            for name in list(pipeline.running):
+                pipeline.kill(name)
+
+
+def databases(shop: PastShop) -> list[str]:
+    """The editions that there are, whole or not."""
+    names = (str(name) for (name,) in run(shop, "SHOW DATABASES"))
+    return [name for name in names if name.startswith(f"{shop.domain.projection_database}_asof_")]
+
+
+def run(shop: PastShop, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a statement that ClickHouse runs."""
+    client = clickhouse_driver.Client.from_url(shop.pipeline.addresses.clickhouse)
+    try:
+        return list(client.execute(statement))
+    finally:
+        client.disconnect()
 
 
 class Selling:

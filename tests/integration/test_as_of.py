@@ -1,6 +1,7 @@
 """Read models as of a position or an instant: exact, whatever is written meanwhile."""
 
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -8,46 +9,27 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import clickhouse_driver
 import httpx
 import pytest
 
-from infra import migrations, topics
 from infra.history import recorded
 from infra.stack import Addresses
-from schemas import discover
 from streams.kit.memory import whole
 from streams.replay import fold_partition
-from tests.conftest import fresh_database
-from tests.integration.past import Ledger, PastShop, Selling
+from tests.e2e.shop import orders, send
+from tests.integration.past import Ledger, PastShop, Selling, databases, opened, run
 from tests.pipeline import Pipeline, until
 
 POSITIONS, IN_TABLES = 100, 12
+# How many seconds an edition waits for its events to be loaded.
+LOADED_WITHIN = 60
 KEPT = 3
 
 
 @pytest.fixture(scope="module")
 def shop(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PastShop]:
-    """A shop with some history, all of it visible."""
-    namespace = "lookedback"
-    domain = discover(namespace)["orders"]
-    with fresh_database(servers.postgres) as postgres:
-        migrations.migrate(postgres)
-        topics.declare(servers.kafka, [domain])
-        at = Addresses(**{**vars(servers), "postgres": postgres})
-        pipeline = Pipeline(at, namespace, Path(tmp_path_factory.mktemp("lookedback")))
-        pipeline.settings["HEADRACE_AS_OF_EDITIONS"] = str(KEPT)
-        pipeline.start("relay", "worker", "sink", "api")
-        try:
-            with closing(PastShop(pipeline, domain)) as made:
-                made.sell(10)
-                made.catalogue(12)
-                made.sell(50)
-                made.visible()
-                yield made
-        finally:
-            for name in list(pipeline.running):
-                pipeline.kill(name)
+    with opened(servers, Path(tmp_path_factory.mktemp("lookedback")), KEPT) as made:
+        yield made
 
 
 @pytest.fixture
@@ -55,23 +37,8 @@ def ledger(shop: PastShop) -> Ledger:
     return Ledger(shop.pipeline.addresses.postgres, shop.domain)
 
 
-def databases(shop: PastShop) -> list[str]:
-    """The editions that there are, whole or not."""
-    client = clickhouse_driver.Client.from_url(shop.pipeline.addresses.clickhouse)
-    try:
-        return [name for (name,) in client.execute("SHOW DATABASES") if name.startswith("lookedback_orders_v1_asof_")]
-    finally:
-        client.disconnect()
-
-
 def _is_dropped(shop: PastShop, database: str) -> bool:
     return database not in databases(shop)
-
-
-def run(shop: PastShop, statement: str) -> None:
-    client = clickhouse_driver.Client.from_url(shop.pipeline.addresses.clickhouse)
-    client.execute(statement)
-    client.disconnect()
 
 
 def test_a_refold_of_a_hundred_positions_equals_a_plain_fold_of_all_tables_byte_for_byte(
@@ -99,7 +66,7 @@ def test_every_table_over_http_equals_a_plain_fold_while_the_shop_sells_on(shop:
             assert found["data"] == ledger.revenue(position), position
             assert found["freshness"]["position"] == position
     assert selling.sold > 3, "it was to be looked into while it changes"
-    assert len(databases(shop)) == KEPT, "of the editions only the last ones are kept"
+    until(lambda: len(databases(shop)) == KEPT, 20, what="of the editions only the last ones are kept")
 
 
 def test_one_row_is_the_same_alone_as_in_its_table(shop: PastShop, ledger: Ledger) -> None:
@@ -208,3 +175,20 @@ def test_sql_of_ones_own_and_every_form_of_an_answer_can_be_as_of_a_position(sho
     refused = shop.pipeline.run("sql", live, "--as-of", str(position))
     assert refused.returncode != 0
     assert "none of the tables that can be queried" in refused.stderr, "present and past are never mixed"
+
+
+def test_an_api_ends_at_once_though_it_waits_for_events_that_nobody_loads(pipeline: Pipeline) -> None:
+    pipeline.prepare()
+    pipeline.start("api")
+    commands, _ = orders(0, 3)
+    send(pipeline, commands)
+    url, asked = f"{pipeline.url}/api/orders/", {"as_of": "3", "timeout": "0"}
+
+    def waits() -> bool:
+        answer = httpx.get(url, params=asked, timeout=30)
+        return answer.status_code == 503 and "waits until the events are loaded" in answer.text
+
+    until(waits, 30)
+    began = time.monotonic()
+    pipeline.stop("api")
+    assert time.monotonic() - began < LOADED_WITHIN / 2
