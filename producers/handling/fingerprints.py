@@ -4,6 +4,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator
+from functools import cache
 from hashlib import blake2b
 from importlib.util import resolve_name
 from types import ModuleType
@@ -44,13 +45,19 @@ def modules_behind(*parts: Any) -> set[ModuleType]:
 
 
 def _imported(module: ModuleType) -> Iterator[ModuleType]:
+    for name in _names(module):
+        if name in sys.modules and getattr(sys.modules[name], "__file__", None):
+            yield sys.modules[name]
+
+
+@cache
+def _names(module: ModuleType) -> list[str]:
+    """Of what a module imports; not all are modules. Kept, since all domains rest on the same few modules."""
+    names = []
     for node in ast.walk(ast.parse(inspect.getsource(module))):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), module.__package__)
-            names = [base, *[f"{base}.{alias.name}" for alias in node.names]]
-        for name in names:
-            if name in sys.modules and getattr(sys.modules[name], "__file__", None):
-                yield sys.modules[name]
+            names += [base, *[f"{base}.{alias.name}" for alias in node.names]]
+    return names

@@ -23,7 +23,12 @@ from schemas import Domain, HeadraceError
 log = logging.getLogger(__name__)
 
 _WAITING = 1_000
-encode_state = msgspec.json.Encoder(decimal_format="string", order="deterministic").encode
+
+
+def encode_state(state: Any) -> bytes:
+    """A state in JSON, always the same for the same state; its fields as they are declared, maps by their keys."""
+    # The encoder puts maps in order only when their keys are text; those of instants, say, are made so first.
+    return msgspec.json.encode(msgspec.to_builtins(state, str_keys=True, order="deterministic"))
 
 
 class Base(Struct, frozen=True):

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from producers.sql import query
 from producers.store.connections import FAULTS, KEEPER, READER, Connections, connect, fault
+from producers.store.locks import Locks
 from schemas import Conflict, Domain, Edition
 
 State = Literal["folding", "following", "dropping", "dropped"]
@@ -50,14 +51,14 @@ class Builds:
 
     def __init__(self, postgres: str, domain: Domain) -> None:
         self._readers, self._keepers = Connections(postgres, 1, READER), Connections(postgres, 1, KEEPER)
-        self._sessions = Connections(postgres, 1, READER)
+        self._locks = Locks(postgres, 1)
         self._domain = domain
 
     def close(self) -> None:
         """Close the connections."""
         self._readers.close()
         self._keepers.close()
-        self._sessions.close()
+        self._locks.close()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -65,15 +66,10 @@ class Builds:
 
         Raises Conflict when somebody does. It ends with its session, so what a killed process held is free.
         """
-        with self._sessions.lend() as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(query("builds_alone"), {"domain": self._domain.key})
-                if cursor.fetchone() != (True,):
-                    raise Conflict(f"another rebuild of {self._domain.name} runs", rule="rebuild-runs")
-            try:
-                yield
-            finally:
-                connection.close()
+        with self._locks.alone(f"headrace rebuild {self._domain.key}") as held:
+            if not held:
+                raise Conflict(f"another rebuild of {self._domain.name} runs", rule="rebuild-runs")
+            yield
 
     def all(self) -> list[Build]:
         """All builds that were ever recorded, in order."""

@@ -97,8 +97,9 @@ class Connections:
             except BaseException:
                 connection.close()
                 raise
-            with self._lock:
-                self._idle.append(connection)
+            if not connection.closed:
+                with self._lock:
+                    self._idle.append(connection)
 
     def close(self) -> None:
         """Close the idle connections."""

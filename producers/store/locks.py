@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from producers.sql import query
-from producers.store.connections import READER, Connections
+from producers.store.connections import FAULTS, READER, Connections
 
 
 class Locks:
@@ -26,5 +26,8 @@ class Locks:
                 held = cursor.fetchone() == (True,)
             yield held  # where that raises, the session ends, and the lock with it
             if held:
-                with connection.cursor() as cursor:
-                    cursor.execute(query("lock_free"), {"name": name})
+                try:
+                    with connection.cursor() as cursor:
+                        cursor.execute(query("lock_free"), {"name": name})
+                except FAULTS:
+                    connection.close()  # the session ends, and the lock with it, if it was not lost before

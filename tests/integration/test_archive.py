@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pyarrow.dataset as ds
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from infra import archiving
 from producers import PostgresEventStore
+from producers.history import columns
 from producers.history.columns import Columns
 from producers.relay.columns import record_values
 from producers.relay.partitioner import partition_of
@@ -142,6 +145,29 @@ def test_two_processes_never_archive_a_domain_at_once(history: History, location
         with pytest.raises(Busy, match="another process archives"):
             archived(history, location)
     archived(history, location)
+
+
+class _Lingering(Connection):
+    """A session of which Postgres has not noticed yet that it was closed."""
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_archiving_that_has_ended_is_in_nobodys_way(
+    history: History, location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = list[Connection]()
+
+    def lingering(postgres: str) -> Connection:
+        sessions.append(psycopg2.connect(postgres, connection_factory=_Lingering))
+        sessions[-1].autocommit = True
+        return sessions[-1]
+
+    monkeypatch.setattr(columns, "connect", lingering)
+    archived(history, location)
+    archived(history, location)
+    assert len(sessions) == 2
 
 
 def _swap_hashes(tamperer: Tamperer) -> None:

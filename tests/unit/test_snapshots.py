@@ -5,17 +5,20 @@ import importlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Struct, structs
 
 from producers import CommandHandler, Decider, MemoryEventStore, Request
+from producers.domains.iot.sensor import State as Sensor
 from producers.handling.cache import Known
 from producers.handling.fingerprints import fingerprint, modules_of
-from producers.handling.snapshots import Snapshots
+from producers.handling.snapshots import Snapshots, encode_state
 from producers.store import SNAPSHOT_EVERY as EVERY
 from producers.store import Loaded, Recorded, Snapshot
 from producers.store.chains import Span
@@ -136,6 +139,15 @@ def test_a_state_that_its_json_form_does_not_preserve_gets_none(caplog: pytest.L
 def test_a_state_that_has_no_json_form_gets_none(caplog: pytest.LogCaptureFixture) -> None:
     assert taken(COUNTER, known(EVERY, object()), known(EVERY + 1, 5)) == [EVERY + 1]
     assert "no snapshot of stream 0" in caplog.text
+
+
+def test_maps_with_instants_for_keys_have_one_json_form_that_gives_the_state_again() -> None:
+    noon, one = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 13, tzinfo=UTC)
+    state = Sensor("temperature", noon, one, {one: 2, noon: 1})
+    data = encode_state(state)
+    assert msgspec.json.decode(data, type=Sensor) == state
+    assert encode_state(structs.replace(state, recent={noon: 1, one: 2})) == data
+    assert list(msgspec.json.decode(data)) == list(Sensor.__struct_fields__)
 
 
 def test_a_store_that_does_not_answer_costs_the_snapshot_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
