@@ -24,6 +24,9 @@ from tests.servers import servers as running_servers
 # Ctrl-C could work.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Hundreds of processes start from this tree: its modules are compiled once, not in each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Brokers of tests live for seconds or minutes: what the JVM's second compiler costs is half of a start, and never pays.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
@@ -89,17 +92,31 @@ def postgres(servers: Addresses, _template: str) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def fresh_namespace(clickhouse: str = "") -> Iterator[str]:
+    """A name that nobody else has; its databases at `clickhouse`, if one is used, are dropped at the end."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    try:
+        yield name
+    finally:
+        if clickhouse:
+            _drop_databases(clickhouse, name)
+
+
+def _drop_databases(clickhouse: str, namespace: str) -> None:
+    client = clickhouse_driver.Client.from_url(clickhouse)
+    for (database,) in client.execute("SHOW DATABASES"):
+        if database.startswith(namespace):
+            client.execute(f"DROP DATABASE {database} SYNC")
+    client.disconnect()
+
+
 @pytest.fixture
 def namespace(request: pytest.FixtureRequest) -> Iterator[str]:
     """A name that no other test has; its ClickHouse databases are dropped afterwards."""
-    name = f"t{uuid.uuid4().hex[:8]}"
-    yield name
-    if "servers" in request.fixturenames:
-        client = clickhouse_driver.Client.from_url(request.getfixturevalue("servers").clickhouse)
-        for (database,) in client.execute("SHOW DATABASES"):
-            if database.startswith(name):
-                client.execute(f"DROP DATABASE {database} SYNC")
-        client.disconnect()
+    clickhouse = request.getfixturevalue("servers").clickhouse if "servers" in request.fixturenames else ""
+    with fresh_namespace(clickhouse) as name:
+        yield name
 
 
 @pytest.fixture

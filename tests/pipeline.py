@@ -19,6 +19,8 @@ from tests.architecture.source import ROOT
 T = TypeVar("T")
 # A busy machine may take so many times as long. Waiting costs nothing where all is well.
 _SLOWEST = 3
+# A killed broker is away for about twelve seconds: so long a client waits for it.
+BROKER_SECONDS = 30.0
 
 
 def until(condition: Callable[[], T], seconds: float = 60.0, *, what: str = "") -> T:

@@ -33,7 +33,8 @@ class Watched:
 
     def __init__(self, hops: Mapping[str, Hops]) -> None:
         self._hops = hops
-        self._watches = {name: Watch(each.positions().accepted) for name, each in hops.items()}
+        # Postgres alone is asked: a broker that has just started may not know yet who keeps the workers' offsets.
+        self._watches = {name: Watch(each.accepted()) for name, each in hops.items()}
         self._ends: dict[str, int] = {}
 
     def look(self, sent: bool) -> bool:

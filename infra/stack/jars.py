@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -14,6 +15,8 @@ import platformdirs
 from infra.stack.errors import StackError
 
 KAFKA_VERSION = "4.3.1"
+# Seconds before each further attempt: a name that cannot be looked up for a moment must not end a start.
+_PAUSES = (1.0, 5.0, 15.0)
 
 
 def locked(file: Traversable) -> dict[str, str]:
@@ -73,17 +76,27 @@ def _fetch(directory: Path, jars: Mapping[str, str]) -> None:
 
 def _download(repository: Path, coordinate: str, sha256: str) -> tuple[str, Path]:
     import requests
+
+    for pause in (*_PAUSES, None):
+        try:
+            jar = _resolved(repository, coordinate)
+            break
+        except (requests.RequestException, RuntimeError, OSError) as error:
+            if pause is None:
+                raise StackError(
+                    f"could not fetch {coordinate} from Maven Central ({error}); see to the network and start again, "
+                    "or set HEADRACE_KAFKA to a Kafka that runs already"
+                ) from error
+            time.sleep(pause)
+    if hashlib.sha256(jar.read_bytes()).hexdigest() != sha256:
+        raise StackError(f"{coordinate} from Maven Central is not the file that was expected (its SHA-256 differs)")
+    return coordinate, jar
+
+
+def _resolved(repository: Path, coordinate: str) -> Path:
     from jgo.maven import MavenContext
 
     group, artifact, version = coordinate.split(":")
     context = MavenContext(repo_cache=repository, local_repos=[], timeout=60)
-    try:
-        jar: Path = context.project(group, artifact).at_version(version).artifact().resolve()
-    except (requests.RequestException, RuntimeError, OSError) as error:
-        raise StackError(
-            f"could not fetch {coordinate} from Maven Central ({error}); see to the network and start again, "
-            "or set HEADRACE_KAFKA to a Kafka that runs already"
-        ) from error
-    if hashlib.sha256(jar.read_bytes()).hexdigest() != sha256:
-        raise StackError(f"{coordinate} from Maven Central is not the file that was expected (its SHA-256 differs)")
-    return coordinate, jar
+    jar: Path = context.project(group, artifact).at_version(version).artifact().resolve()
+    return jar

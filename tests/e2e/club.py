@@ -17,7 +17,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from infra.stack import Addresses
 from tests.members.planted import plant
-from tests.pipeline import Pipeline
+from tests.pipeline import BROKER_SECONDS, Pipeline
 
 # No compression finds anything in these, nor do they stand anywhere else.
 ADA, ADAS_MAIL = "Qz7Wk0VtAda", "x9Jp4Lada@mail.example"
@@ -100,7 +100,7 @@ class Club:
         consumer.assign(parts)
         ended = 0
         while ended < len(parts):
-            message = consumer.poll(10)
+            message = consumer.poll(BROKER_SECONDS)
             assert message is not None
             if message.error():
                 ended += 1

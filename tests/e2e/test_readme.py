@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -31,13 +30,13 @@ def commands() -> list[str]:
     return found
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A data home and a port of the test's own; nothing runs there afterwards."""
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A data home and a port of the tests' own; nothing runs there afterwards."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
     own = {
         **inherited,
-        "HEADRACE_HOME": str(tmp_path / "home"),
+        "HEADRACE_HOME": str(tmp_path_factory.mktemp("readme") / "home"),
         "HEADRACE_HTTP_PORT": str(free_port()),
         "HEADRACE_DOMAINS": "orders",
     }
@@ -45,37 +44,41 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     subprocess.run(["./headrace", "down"], cwd=ROOT, env=own, capture_output=True, check=True, timeout=120)
 
 
-@pytest.mark.timeout(1500)
-def test_every_command_of_the_readme_runs(environment: dict[str, str]) -> None:
-    listed = commands()
-    assert listed[:2] == ["./headrace demo", _ITSELF], "the README begins with its two commands"
-    for command in listed:
-        if command == _ITSELF:
-            continue
-        shell = command.replace("127.0.0.1:8000", f"127.0.0.1:{environment['HEADRACE_HTTP_PORT']}")
-        shell = shell.replace(" .headrace/", f" {environment['HEADRACE_HOME']}/")
-        done = subprocess.run(
-            ["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        if command.startswith("curl") and " -o " not in command:
-            assert "problem" not in json.loads(done.stdout).get("type", ""), f"{command}\n{done.stdout}"
-        if command == "./headrace demo":
-            assert "Exactly what a plain pass over the file gives, to the cent." in done.stdout
+def _run(command: str, environment: dict[str, str]) -> str:
+    """What the command prints."""
+    shell = command.replace("127.0.0.1:8000", f"127.0.0.1:{environment['HEADRACE_HTTP_PORT']}")
+    shell = shell.replace(" .headrace/", f" {environment['HEADRACE_HOME']}/")
+    done = subprocess.run(
+        ["bash", "-c", shell], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def first_demo(environment: dict[str, str]) -> str:
+    """What the README's first command prints, where nothing runs yet."""
+    return _run("./headrace demo", environment)
 
 
 @pytest.mark.timeout(1500)
-def test_a_second_demo_changes_nothing_and_says_so(environment: dict[str, str]) -> None:
-    def demo() -> dict[str, object]:
-        done = subprocess.run(
-            ["./headrace", "demo", "--json"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-        )
-        result: dict[str, object] = json.loads(done.stdout)
-        return result
-
-    first, second = demo(), demo()
-    assert first["exact"] is True
-    assert (first["new"], first["repeated"]) == (278_637, 0)
+def test_the_demo_is_exact_and_a_second_changes_nothing_and_says_so(
+    first_demo: str, environment: dict[str, str]
+) -> None:
+    assert "Exactly what a plain pass over the file gives, to the cent." in first_demo
+    assert "278,637 commands in" in first_demo
+    second = json.loads(_run("./headrace demo --json", environment))
     assert second["exact"] is True
     assert (second["new"], second["repeated"]) == (0, 278_637)
-    assert first["found"] == second["found"]
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.usefixtures("first_demo")
+def test_every_other_command_of_the_readme_runs_after_it(environment: dict[str, str]) -> None:
+    first, tests, *others = commands()
+    assert (first, tests) == ("./headrace demo", _ITSELF), "the README begins with its two commands"
+    assert _ITSELF not in others
+    for command in others:
+        printed = _run(command, environment)
+        if command.startswith("curl") and " -o " not in command:
+            assert "problem" not in json.loads(printed).get("type", ""), f"{command}\n{printed}"

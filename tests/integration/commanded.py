@@ -7,7 +7,7 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from schemas import Command, Domain, encode
-from tests.pipeline import until
+from tests.pipeline import BROKER_SECONDS, until
 
 
 def line(command: Command, **fields: Any) -> bytes:
@@ -77,7 +77,7 @@ class Client:
         consumer.assign([TopicPartition(topic, partition, 0) for partition in open_])
         try:
             while open_:
-                message = consumer.poll(10)
+                message = consumer.poll(BROKER_SECONDS)
                 assert message is not None, "the broker does not answer"
                 if (error := message.error()) is None:
                     found.append(message)

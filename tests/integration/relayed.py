@@ -15,7 +15,7 @@ from producers.domains.orders import DECIDER
 from producers.relay import run_relay
 from schemas import CONTENT_TYPE, WATERMARK_KEY, Control, Domain, Envelope, HeadraceError, envelope_decoder
 from tests.order_commands import pay, place
-from tests.pipeline import until
+from tests.pipeline import BROKER_SECONDS, until
 
 
 @dataclass
@@ -51,7 +51,7 @@ def read(kafka: str, domain: Domain, name: str = "") -> Topic:
     consumer.assign([TopicPartition(name or domain.events_topic, partition, 0) for partition in open_])
     try:
         while open_:
-            message = consumer.poll(10)
+            message = consumer.poll(BROKER_SECONDS)
             assert message is not None, "the broker does not answer"
             error, partition = message.error(), message.partition()
             assert partition is not None

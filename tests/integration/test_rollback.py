@@ -162,6 +162,7 @@ def test_orders_are_not_rolled_back_but_their_products_are(postgres: str) -> Non
         kafka="127.0.0.1:1",
         clickhouse=nowhere,
         clickhouse_reader=nowhere,
+        domains="orders",
     )
     orders = discover("orders")["orders"]
     store = PostgresEventStore(postgres, orders)

@@ -38,6 +38,7 @@ def client(postgres: str) -> Iterator[httpx.Client]:
         kafka="127.0.0.1:1",
         clickhouse=NOWHERE,
         clickhouse_reader=NOWHERE,
+        domains="orders",
     )
     with served(application(settings)) as url, httpx.Client(base_url=url, timeout=30) as made:
         yield made

@@ -8,7 +8,9 @@ import pytest
 from infra.demo.demo import Demo, Fed, Until
 from infra.demo.found import demo_of, demos
 from infra.demo.run import Outcome
-from schemas import Invalid, discover
+from infra.demo.watch import Watched
+from infra.positions import Hops, Positions
+from schemas import Invalid, Unavailable, discover
 
 EACH = pytest.mark.parametrize("demo", demos().values(), ids=lambda demo: demo.name)
 
@@ -50,3 +52,29 @@ def test_an_answer_that_differs_is_named() -> None:
         "less": {"found": None, "expected": 4},
         "more": {"found": 3, "expected": None},
     }
+
+
+class _Hops(Hops):
+    """Answers, or fails, as it was told; three events were accepted before."""
+
+    def __init__(self, *answers: Positions | Unavailable) -> None:
+        self._answers = iter(answers)
+
+    def accepted(self) -> int:
+        return 3
+
+    def positions(self) -> Positions:
+        answer = next(self._answers)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+
+def test_a_demo_begins_before_the_hops_can_be_asked_and_ends_when_all_have_everything() -> None:
+    hops = _Hops(Unavailable("Kafka: Not coordinator"), Positions(5, 5, 5, 4), Positions(5, 5, 5, 5))
+    watched = Watched({"orders": hops})
+    with pytest.raises(Unavailable):
+        watched.look(sent=True)
+    assert not watched.look(sent=True)
+    assert watched.look(sent=True)
+    assert watched.done("loaded") == 2
