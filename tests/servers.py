@@ -14,7 +14,7 @@ from infra.pipeline import given
 from infra.stack import Addresses
 
 IMAGES = {
-    "kafka": "confluentinc/cp-kafka:8.1.0",
+    "kafka": "confluentinc/cp-kafka:8.0.0",
     "postgres": "postgres:18",
     "clickhouse": "clickhouse/clickhouse-server:26.9",
 }

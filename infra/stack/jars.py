@@ -14,7 +14,7 @@ import platformdirs
 
 from infra.stack.errors import StackError
 
-KAFKA_VERSION = "4.3.1"
+KAFKA_VERSION = "4.0.2"
 # Seconds before each further attempt: a name that cannot be looked up for a moment must not end a start.
 _PAUSES = (1.0, 5.0, 15.0)
 
@@ -45,7 +45,7 @@ def cache(home: Path) -> Path:
 def class_path(home: Path, say: Callable[[str], None]) -> str:
     """The class path of Kafka's jars; fetches them when they are missing. Raises StackError when that fails."""
     jars = locked(resources.files("infra.stack").joinpath("kafka_jars.properties"))
-    return fetched(home, f"kafka-{KAFKA_VERSION}", jars, lambda what: say(f"kafka: fetching {what} (45 MB, once)"))
+    return fetched(home, f"kafka-{KAFKA_VERSION}", jars, lambda what: say(f"kafka: fetching {what} (40 MB, once)"))
 
 
 def fetched(home: Path, name: str, jars: Mapping[str, str], say: Callable[[str], None]) -> str:
