@@ -46,7 +46,8 @@ def up(
             if not ran:
                 leftovers.end(layout.home)
                 supervisor.start()
-            addresses = _servers(layout, supervisor, given, say)
+            with Ports(layout.home / "ports.json") as ports:
+                addresses = _servers(layout, supervisor, ports, given, say)
             _launch(layout, supervisor, pipeline, say)
         except BaseException:
             if not ran:
@@ -114,7 +115,9 @@ def _running(home: Path) -> tuple[Layout, Supervisor]:
     return layout, supervisor
 
 
-def _servers(layout: Layout, supervisor: Supervisor, given: Addresses, say: Callable[[str], None]) -> Addresses:
+def _servers(
+    layout: Layout, supervisor: Supervisor, ports: Ports, given: Addresses, say: Callable[[str], None]
+) -> Addresses:
     known = asdict(Addresses.read(layout.home) or _NONE)
     found = {name: address for name, address in asdict(given).items() if address}
     states = supervisor.states()
@@ -125,7 +128,7 @@ def _servers(layout: Layout, supervisor: Supervisor, given: Addresses, say: Call
         if name in states and states[name].runs:
             found |= {field: address for field, address in known.items() if field.startswith(name)}
             continue
-        program, urls = server.prepare(layout, _ports(layout, server, say), say)
+        program, urls = server.prepare(layout, _ports(ports, server, say), say)
         known |= urls
         found |= urls
         # Before the launch: were we killed after it, the next start must find the address of what runs.
@@ -143,8 +146,8 @@ def _servers(layout: Layout, supervisor: Supervisor, given: Addresses, say: Call
     return addresses
 
 
-def _ports(layout: Layout, server: ModuleType, say: Callable[[str], None]) -> dict[str, int]:
-    ports, taken = Ports(layout.home / "ports.json"), {}
+def _ports(ports: Ports, server: ModuleType, say: Callable[[str], None]) -> dict[str, int]:
+    taken = {}
     for name in server.PORTS:
         taken[name], before = ports.take(name)
         if before is not None:
