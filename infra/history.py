@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import TypeVar
 
 from infra.archived import ArchivedSource, ending
@@ -57,23 +57,29 @@ class Recorded:
     def mark(self, position: int) -> Control:
         """What is recorded of a position, which must be one that was reached. Raises Fatal, Unavailable."""
         with closing(WholeHistory(self.at.postgres, self.domain())) as history:
-            return self._mark(history, position)
+            return self._marks(history)(position)
 
     def position_at(self, instant: datetime) -> int:
         """The position of the last event that was appended by an instant; 0 when none was. Raises as `mark`."""
         with closing(WholeHistory(self.at.postgres, self.domain())) as history:
+            mark = self._marks(history)
             # Time grows with the position. A few probes of the primary key need no second index.
-            return bisect_right(range(1, history.head() + 1), instant, key=lambda each: self._mark(history, each).time)
+            return bisect_right(range(1, history.head() + 1), instant, key=lambda each: mark(each).time)
 
-    def _mark(self, history: WholeHistory, position: int) -> Control:
-        """What the event store says of a position, else the archive."""
-        try:
-            return history.at(position)
-        except Fatal as error:
-            archived = self.archived() if self.archive else None
-            if archived and position <= archived.end:
-                return archived.mark(position)
-            raise Fatal(f"{error.detail}; {ending(archived)}", rule=error.rule) from error
+    def _marks(self, history: WholeHistory) -> Callable[[int], Control]:
+        """Tells what the event store says of a position, else the archive, which is opened once for all positions."""
+        opened = cache(self.archived)
+
+        def mark(position: int) -> Control:
+            try:
+                return history.at(position)
+            except Fatal as error:
+                archived = opened() if self.archive else None
+                if archived and position <= archived.end:
+                    return archived.mark(position)
+                raise Fatal(f"{error.detail}; {ending(archived)}", rule=error.rule) from error
+
+        return mark
 
     def skips(self) -> Skips:
         """The events that are left out of the folds today, by partition key."""
