@@ -40,7 +40,10 @@ class Shop:
         self.totals = add(self.totals, totals)
 
     def trim(self, position: int) -> None:
-        """Remove all events up to a position from the topic and from the event store."""
+        """Remove all events up to a position from the topic and from the event store, once all are loaded: a sink that
+        first begins with a trimmed topic refuses it."""
+        asked = ("sql", "SELECT count() FROM events", "--domain", "orders", "--consistency", "strong")
+        until(lambda: self.pipeline.run(*asked).returncode == 0, 60, what="all events are loaded")
         at, topic, partitions = self.pipeline.addresses, self.domain.events_topic, range(self.domain.partitions)
         with closing(Offsets(at.kafka, topic)) as offsets:
             places = [TopicPartition(topic, number, offsets.behind(number, position)) for number in partitions]
